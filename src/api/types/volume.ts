@@ -1,0 +1,32 @@
+/** Wire objects of `/volumes` (Engine API v1.50). */
+import type { List, StringMap } from "./container.ts";
+
+export interface Volume {
+  CreatedAt?: string;
+  Driver: string;
+  Labels: StringMap | null;
+  Mountpoint: string;
+  Name: string;
+  Options: StringMap | null;
+  Scope: "local" | "global";
+  Status?: Record<string, unknown>;
+  /** Only in `/system/df`; -1 where unknown. */
+  UsageData?: { RefCount: number; Size: number };
+}
+
+/** Body of `POST /volumes/create`, as clients send it; no name makes a random one. */
+export interface VolumeCreateBody {
+  Name?: string;
+  Driver?: string;
+  DriverOpts?: StringMap | null;
+  Labels?: StringMap | null;
+  ClusterVolumeSpec?: Record<string, unknown> | null;
+}
+export interface VolumeListResponse {
+  Volumes: Volume[];
+  Warnings: List<string>;
+}
+export interface VolumesPruneResponse {
+  VolumesDeleted: List<string>;
+  SpaceReclaimed: number;
+}
