@@ -1,0 +1,49 @@
+/** A mount of a container after parsing: everything that inspect shows and the runtime needs, as plain JSON. */
+import type { MountPoint, MountPropagation } from "#api/types/container.ts";
+
+export interface ResolvedMount {
+  type: "bind" | "volume" | "tmpfs";
+  /** Absolute and clean, inside the container. */
+  destination: string;
+  /** Host path: the bind source, or the folder of the volume (with its subpath). Empty for tmpfs. */
+  source: string;
+  /** The mode word of `-v` (`z`, `ro,z`), as inspect repeats it. */
+  mode: string;
+  readOnly: boolean;
+  propagation: MountPropagation;
+  /** Shown by inspect; false for `--tmpfs` and true for `--mount type=tmpfs`, as Docker has it. */
+  listed: boolean;
+  volume?: {
+    name: string;
+    anonymous: boolean;
+    /** false where image content is not to be copied in (`nocopy`). */
+    copy: boolean;
+    labels: Record<string, string>;
+    subpath?: string;
+  };
+  bind?: {
+    /** Make a missing source folder (`-v`, `bind-create-src`). */
+    createSource: boolean;
+    nonRecursive: boolean;
+    readOnlyNonRecursive: boolean;
+    readOnlyForceRecursive: boolean;
+    /** The client named the propagation itself: it must then be had. */
+    explicitPropagation: boolean;
+  };
+  /** Options of mount(8) after the defaults. */
+  tmpfs?: { options: string[] };
+}
+
+/** The mount as `.Mounts` of inspect shows it. */
+export function toMountPoint(mount: ResolvedMount): MountPoint {
+  return {
+    Type: mount.type,
+    ...(mount.volume && { Name: mount.volume.name }),
+    Source: mount.source,
+    Destination: mount.destination,
+    ...(mount.volume && { Driver: "local" }),
+    Mode: mount.mode,
+    RW: !mount.readOnly,
+    Propagation: mount.propagation,
+  };
+}
