@@ -1,0 +1,43 @@
+/** A container in the daemon's memory: its record, its state, and who is interested in it. */
+import { AsyncLock } from "#lib/lock.ts";
+import type { Console } from "#engine/runtime/console.ts";
+import type { ContainerRecord, StateRecord } from "./record.ts";
+import { Waits } from "./waits.ts";
+
+/**
+ * Changes of state are made under `lock`; reading needs none. The store owns the only instance per id.
+ */
+export class Container {
+  readonly record: ContainerRecord;
+  state: StateRecord;
+  readonly lock = new AsyncLock();
+  readonly waits = new Waits();
+  readonly console: Console;
+  /** Execs that belong to the present run. */
+  readonly execIds = new Set<string>();
+  /** Settles when everything of the last run is cleaned up; a new start waits for it. */
+  cleanup: Promise<void> = Promise.resolve();
+  /** Set while a restart policy counts down. */
+  restart: { timer: Timer; delay: number } | undefined;
+  /** Milliseconds that the next restart waits at least, by Docker's doubling. */
+  restartDelay = 0;
+  /** Aborted when the present run has ended and its log is complete. */
+  run: AbortController | undefined;
+  /** No new work may begin on it. */
+  removing = false;
+
+  constructor(record: ContainerRecord, state: StateRecord, console: Console) {
+    this.record = record;
+    this.state = state;
+    this.console = console;
+  }
+
+  get id(): string {
+    return this.record.id;
+  }
+
+  /** Without the leading slash. */
+  get name(): string {
+    return this.record.name;
+  }
+}

@@ -1,0 +1,65 @@
+/** What the database keeps of a container. */
+import type {
+  ContainerConfig,
+  ContainerStatus,
+  HostConfig,
+  NetworkingConfig,
+} from "#api/types/container.ts";
+import type { ResolvedMount } from "#engine/volume/mount.ts";
+import { NEVER } from "#lib/time.ts";
+import type { Digest } from "#oci/digest.ts";
+
+/** Fixed when the container is made; only the name can change later. */
+export interface ContainerRecord {
+  id: string;
+  name: string;
+  /** RFC 3339. */
+  created: string;
+  imageId: Digest;
+  /** diffIDs of the image, bottom first: the container runs from its layers even when the image is untagged. */
+  chain: Digest[];
+  platform: string;
+  /** With the image's run configuration merged in. */
+  config: ContainerConfig;
+  hostConfig: HostConfig;
+  networkingConfig: NetworkingConfig;
+  mounts: ResolvedMount[];
+}
+
+/** Changes with every start and exit. */
+export interface StateRecord {
+  status: ContainerStatus;
+  /** 0 while nothing runs. */
+  pid: number;
+  /** Clock ticks since boot at which `pid` was started: tells it from a later process of the same number. */
+  pidStartTime: number;
+  exitCode: number;
+  error: string;
+  oomKilled: boolean;
+  /** RFC 3339; `NEVER` before the first start or exit. */
+  startedAt: string;
+  finishedAt: string;
+  restartCount: number;
+  /** Stopped by a user's word: no restart policy starts it again (but `always` does when the daemon starts). */
+  stoppedByUser: boolean;
+}
+
+export function initialState(): StateRecord {
+  return {
+    status: "created",
+    pid: 0,
+    pidStartTime: 0,
+    exitCode: 0,
+    error: "",
+    oomKilled: false,
+    startedAt: NEVER,
+    finishedAt: NEVER,
+    restartCount: 0,
+    stoppedByUser: false,
+  };
+}
+
+/** Whether a process of the container exists. */
+export function isRunning(state: StateRecord): boolean {
+  return state.status === "running" || state.status === "paused";
+}

@@ -1,0 +1,70 @@
+/** Learns of exits from the files that conmon leaves, so that none is missed while no daemon runs. */
+import { type FSWatcher, mkdirSync, readFileSync, rmSync, statSync, watch } from "node:fs";
+import { join } from "node:path";
+
+export interface ExitRecord {
+  code: number;
+  /** Nanoseconds since the epoch. */
+  time: bigint;
+}
+
+/** Reads the exit file `name` in `folder`; undefined while there is none. conmon renames it into place when whole. */
+export function readExit(folder: string, name: string): ExitRecord | undefined {
+  const file = join(folder, name);
+  try {
+    const time = statSync(file, { bigint: true }).mtimeNs;
+    const code = Number.parseInt(readFileSync(file, "utf8"), 10);
+    return { code: Number.isNaN(code) ? 255 : code, time };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** Watches one folder of exit files. A file stays until `forget`, so a crash between exit and bookkeeping loses nothing. */
+export class ExitWatcher implements Disposable {
+  readonly #folder: string;
+  readonly #watcher: FSWatcher;
+  readonly #waiting = new Map<string, (exit: ExitRecord) => void>();
+
+  constructor(folder: string) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    this.#folder = folder;
+    this.#watcher = watch(folder, { persistent: false }, (_event, name) => {
+      if (name === null) for (const id of [...this.#waiting.keys()]) this.#look(id);
+      else this.#look(name);
+    });
+  }
+
+  /** Settles with the exit of `id`, at once if its file is there. One caller per id. */
+  next(id: string): Promise<ExitRecord> {
+    const { promise, resolve } = Promise.withResolvers<ExitRecord>();
+    this.#waiting.set(id, resolve);
+    this.#look(id);
+    return promise;
+  }
+
+  read(id: string): ExitRecord | undefined {
+    return readExit(this.#folder, id);
+  }
+
+  /** Removes the file once its content is recorded elsewhere, and whoever still waits for it. */
+  forget(id: string): void {
+    this.#waiting.delete(id);
+    rmSync(join(this.#folder, id), { force: true });
+  }
+
+  [Symbol.dispose](): void {
+    this.#watcher.close();
+    this.#waiting.clear();
+  }
+
+  #look(id: string): void {
+    const resolve = this.#waiting.get(id);
+    if (resolve === undefined) return;
+    const exit = this.read(id);
+    if (exit === undefined) return;
+    this.#waiting.delete(id);
+    resolve(exit);
+  }
+}

@@ -1,0 +1,67 @@
+/** The calls to the OCI runtime (crun, runc, …) that conmon does not make. */
+import { EngineError } from "#lib/errors.ts";
+import type { MonitorPrograms } from "./conmon.ts";
+import { RuntimeRefusal } from "./conmon.ts";
+
+/** Runs containers by the OCI runtime command line interface; every method is one child process. */
+export class OciRuntime {
+  readonly #programs: MonitorPrograms;
+
+  constructor(programs: MonitorPrograms) {
+    this.#programs = programs;
+  }
+
+  /** Lets a created container run. Throws RuntimeRefusal. */
+  async start(id: string): Promise<void> {
+    await this.#run(["start", id]);
+  }
+
+  /** Kills what is left, removes cgroup and state. Idempotent: an unknown container is fine. */
+  async delete(id: string): Promise<void> {
+    await this.#run(["delete", "--force", id]).catch((error: unknown) => {
+      if (error instanceof RuntimeRefusal && /does not exist|No such file/.test(error.output)) return;
+      throw error;
+    });
+  }
+
+  async pause(id: string): Promise<void> {
+    await this.#run(["pause", id]);
+  }
+
+  async resume(id: string): Promise<void> {
+    await this.#run(["resume", id]);
+  }
+
+  /** The runtime's word on a container; undefined where it knows none of that id. */
+  async status(id: string): Promise<"creating" | "created" | "running" | "paused" | "stopped" | undefined> {
+    try {
+      const state = JSON.parse(await this.#run(["state", id])) as { status: "created" };
+      return state.status;
+    } catch (error) {
+      if (error instanceof RuntimeRefusal) return undefined;
+      throw error;
+    }
+  }
+
+  async #run(command: readonly string[]): Promise<string> {
+    const child = Bun.spawn([this.#programs.runtime, ...this.#programs.runtimeOptions, ...command], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const [output, problem, code] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ]);
+    if (code !== 0) throw new RuntimeRefusal(problem.trim());
+    return output;
+  }
+}
+
+/** Throws "unavailable" with the remedy where a program is missing. */
+export function findProgram(name: string, packageName = name): string {
+  const path = Bun.which(name, { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/bin:/sbin:/bin:/usr/libexec/crun` });
+  if (path === null) {
+    throw new EngineError("unavailable", `the program ${name} is missing; install it: apt-get install ${packageName}`);
+  }
+  return path;
+}
