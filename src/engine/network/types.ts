@@ -1,0 +1,103 @@
+/** What the container engine asks of the network service and what it gets back. */
+import type { PortMap } from "#api/types/container.ts";
+import type { EndpointSettings } from "#api/types/network.ts";
+
+/** Fixed when the daemon starts. */
+export interface NetworkOptions {
+  /** Name of the default bridge's device. Default: `defaultNames(execRoot).bridge`. */
+  bridge?: string;
+  /** Name of the nftables table (family ip). Default: `defaultNames(execRoot).table`. */
+  table?: string;
+  /** Address and prefix of the default bridge, as `192.168.5.1/24` (dockerd's --bip). */
+  bip?: string;
+  /** What `host-gateway` means in extra hosts. Default: the address of the default bridge. */
+  hostGateway?: string;
+  /** Subnets for networks that name none. Default: Docker's 172.17-31/16 and 192.168/20. */
+  pools?: readonly AddressPool[];
+  /** Sandboxes kept ready on the default bridge. 0 turns that off. Default 4. */
+  warm?: number;
+  /** Nameservers, search domains and options of containers that set none of their own. */
+  dns?: readonly string[];
+  dnsSearch?: readonly string[];
+  dnsOptions?: readonly string[];
+}
+
+/** `base` is cut into subnets with `size` prefix bits. */
+export interface AddressPool {
+  readonly base: string;
+  readonly size: number;
+}
+
+/** Everything that `allocate` must know about a container; texts and maps as the Engine API has them. */
+export interface SandboxRequest {
+  containerId: string;
+  /** Without the leading slash. */
+  name: string;
+  hostname: string;
+  domainname?: string;
+  /** HostConfig.NetworkMode: default, bridge, none, host, `container:<full id>` or a network's name or id. */
+  mode: string;
+  /** NetworkingConfig.EndpointsConfig, by network name or id; the network of `mode` needs no entry. */
+  endpoints?: Readonly<Record<string, Partial<EndpointSettings>>>;
+  /** Config.MacAddress, for the network of `mode`. */
+  macAddress?: string;
+  /** HostConfig.PortBindings. */
+  ports?: PortMap;
+  /** Keys of Config.ExposedPorts. */
+  exposedPorts?: readonly string[];
+  publishAll?: boolean;
+  dns?: readonly string[];
+  dnsSearch?: readonly string[];
+  dnsOptions?: readonly string[];
+  /** `name:address`, where the address may be `host-gateway`. */
+  extraHosts?: readonly string[];
+}
+
+/** A running container's interface in one network. */
+export interface Endpoint {
+  networkId: string;
+  networkName: string;
+  endpointId: string;
+  /** Name inside the container. */
+  interface: string;
+  /** Name of the host's end of the veth pair. */
+  hostInterface: string;
+  ipAddress: string;
+  prefixLength: number;
+  /** Empty in an internal network. */
+  gateway: string;
+  macAddress: string;
+  aliases: string[];
+  /** Container name, aliases, short id and hostname, without duplicates. */
+  dnsNames: string[];
+}
+
+/** What a container runs with, until `release`. */
+export interface Sandbox {
+  containerId: string;
+  /** 64 hex digits; empty where the container has no sandbox of its own (host, container:<id>). */
+  sandboxId: string;
+  /** Undefined: the host's own namespace. */
+  netnsPath: string | undefined;
+  /** The container whose namespace, hosts and resolv.conf files are shared (mode `container:<id>`). */
+  sharedWith?: string;
+  endpoints: Endpoint[];
+  /** As NetworkSettings.Ports: published ports with their bindings, exposed ones with null. */
+  ports: PortMap;
+  /** Text of /etc/resolv.conf. */
+  resolvConf: string;
+  /** Text of /etc/hosts. */
+  hosts: string;
+}
+
+/** Counters of one interface since it was made (API `networks` in stats). */
+export interface InterfaceCounters {
+  rxBytes: number;
+  rxPackets: number;
+  rxErrors: number;
+  rxDropped: number;
+  txBytes: number;
+  txPackets: number;
+  txErrors: number;
+  txDropped: number;
+}
