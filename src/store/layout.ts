@@ -86,6 +86,17 @@ export class Layout {
   rootfs(id: string): string {
     return join(this.bundle(id), "rootfs");
   }
+  /** /dev/shm of a container that shares its IPC namespace. */
+  sharedMemory(id: string): string {
+    return join(this.bundle(id), "shm");
+  }
+  /** Execs of a container, a folder each. */
+  execs(containerId: string): string {
+    return join(this.bundle(containerId), "exec");
+  }
+  exec(containerId: string, id: string): string {
+    return join(this.execs(containerId), id);
+  }
   /** State folder of the OCI runtime (`--root`). */
   get runtimeRoot(): string {
     return join(this.execRoot, "runtime");
@@ -93,10 +104,6 @@ export class Layout {
   /** Exit codes written by conmon, one file per container or exec. */
   get exits(): string {
     return join(this.execRoot, "exits");
-  }
-  /** Attach sockets, in short paths (sun_path holds 107 bytes). */
-  get attach(): string {
-    return join(this.execRoot, "a");
   }
   get networkNamespaces(): string {
     return join(this.execRoot, "netns");

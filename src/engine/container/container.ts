@@ -23,6 +23,10 @@ export class Container {
   restartDelay = 0;
   /** Aborted when the present run has ended and its log is complete. */
   run: AbortController | undefined;
+  /** A user's restart is between its stop and its start. */
+  restartRequested = false;
+  /** Found stopped by a starting daemon, though its policy wants it up. */
+  startWithDaemon = false;
   /** No new work may begin on it. */
   removing = false;
 

@@ -1,0 +1,42 @@
+/** What the operations on containers work with; wired once by the engine. */
+import type { EventBus } from "#engine/event/bus.ts";
+import type { ImageService } from "#engine/image/service.ts";
+import type { NetworkService } from "#engine/network/service.ts";
+import type { MonitorPrograms } from "#engine/runtime/conmon.ts";
+import type { ExitWatcher } from "#engine/runtime/exits.ts";
+import type { OciRuntime } from "#engine/runtime/oci-runtime.ts";
+import type { HostFacts } from "#engine/spec/host.ts";
+import type { VolumeService } from "#engine/volume/service.ts";
+import type { Logger } from "#lib/log.ts";
+import type { NamespaceWorker } from "#linux/namespaces.ts";
+import type { Layout } from "#store/layout.ts";
+import type { Snapshots } from "#store/snapshots.ts";
+import type { Container } from "./container.ts";
+import type { ContainerStore } from "./store.ts";
+
+export interface EngineContext {
+  readonly layout: Layout;
+  readonly log: Logger;
+  readonly containers: ContainerStore;
+  readonly images: ImageService;
+  readonly snapshots: Snapshots;
+  readonly networks: NetworkService;
+  readonly volumes: VolumeService;
+  readonly events: EventBus;
+  readonly host: HostFacts;
+  readonly programs: MonitorPrograms;
+  readonly runtime: OciRuntime;
+  readonly exits: ExitWatcher;
+  readonly namespaces: NamespaceWorker;
+}
+
+/** Announces what happened to a container, with the attributes that Docker's events carry. */
+export function announce(
+  context: EngineContext,
+  container: Container,
+  action: string,
+  attributes: Record<string, string> = {},
+): void {
+  const { config, name, id } = container.record;
+  context.events.emit("container", action, id, { ...config.Labels, ...attributes, image: config.Image, name });
+}

@@ -1,0 +1,113 @@
+/** Shows a container as the Engine API does. */
+import { join } from "node:path";
+import type { ContainerInspect, ContainerState, ContainerSummary } from "#api/types/container.ts";
+import { toMountPoint } from "#engine/volume/mount.ts";
+import { now } from "#lib/time.ts";
+import type { Container } from "./container.ts";
+import type { EngineContext } from "./context.ts";
+import { isRunning } from "./record.ts";
+import { describeState } from "./status.ts";
+
+export function inspectState({ state }: Container): ContainerState {
+  return {
+    Status: state.status,
+    Running: isRunning(state) || state.status === "restarting",
+    Paused: state.status === "paused",
+    Restarting: state.status === "restarting",
+    OOMKilled: state.oomKilled,
+    Dead: state.status === "dead",
+    Pid: state.pid,
+    ExitCode: state.exitCode,
+    Error: state.error,
+    StartedAt: state.startedAt,
+    FinishedAt: state.finishedAt,
+  };
+}
+
+/** Sizes (bytes) cost a walk through the container's files and are made only on request. */
+export async function inspectContainer(
+  context: EngineContext,
+  container: Container,
+  size: boolean,
+): Promise<ContainerInspect> {
+  const { record, state } = container;
+  const { config, hostConfig, id } = record;
+  const [path, args] = commandOf(container);
+  const folder = context.layout.container(id);
+  return {
+    Id: id,
+    Created: record.created,
+    Path: path,
+    Args: args,
+    State: inspectState(container),
+    Image: record.imageId,
+    ResolvConfPath: join(folder, "resolv.conf"),
+    HostnamePath: join(folder, "hostname"),
+    HostsPath: join(folder, "hosts"),
+    LogPath: hostConfig.LogConfig.Type === "none" ? "" : context.layout.containerLog(id),
+    Name: `/${record.name}`,
+    RestartCount: state.restartCount,
+    Driver: "overlay2",
+    Platform: record.platform,
+    MountLabel: "",
+    ProcessLabel: "",
+    AppArmorProfile: "",
+    ExecIDs: container.execIds.size === 0 ? null : [...container.execIds],
+    HostConfig: hostConfig,
+    GraphDriver: { Name: "overlay2", Data: await graphData(context, id) },
+    ...(size && (await sizes(context, container))),
+    Mounts: record.mounts.filter((mount) => mount.listed).map(toMountPoint),
+    Config: config,
+    NetworkSettings: context.networks.settings(id),
+  };
+}
+
+export async function summarize(
+  context: EngineContext,
+  container: Container,
+  size: boolean,
+): Promise<ContainerSummary> {
+  const { record, state } = container;
+  const [path, args] = commandOf(container);
+  return {
+    Id: record.id,
+    Names: [`/${record.name}`],
+    Image: record.config.Image,
+    ImageID: record.imageId,
+    Command: [path, ...args].map(quoteArgument).join(" "),
+    Created: Math.floor(Date.parse(record.created) / 1000),
+    Ports: context.networks.summaryPorts(record.id, Object.keys(record.config.ExposedPorts ?? {})),
+    ...(size && (await sizes(context, container))),
+    Labels: record.config.Labels,
+    State: state.status,
+    Status: describeState(state, now()),
+    HostConfig: { NetworkMode: record.hostConfig.NetworkMode },
+    NetworkSettings: { Networks: context.networks.settings(record.id).Networks },
+    Mounts: record.mounts.filter((mount) => mount.listed).map(toMountPoint),
+  };
+}
+
+function commandOf({ record }: Container): [string, string[]] {
+  const [path = "", ...args] = [...(record.config.Entrypoint ?? []), ...(record.config.Cmd ?? [])];
+  return [path, args];
+}
+
+function quoteArgument(argument: string): string {
+  return argument.includes(" ") ? `'${argument}'` : argument;
+}
+
+async function sizes(context: EngineContext, { record }: Container): Promise<{ SizeRw: number; SizeRootFs: number }> {
+  const { bytes } = await context.snapshots.usage(record.id);
+  return { SizeRw: bytes, SizeRootFs: bytes + context.images.sizeOf(record.chain) };
+}
+
+async function graphData(context: EngineContext, id: string): Promise<Record<string, string>> {
+  const mount = await context.snapshots.mounts(id);
+  if (mount.type === "bind") return { MergedDir: context.layout.rootfs(id) };
+  return {
+    LowerDir: mount.lower.join(":"),
+    MergedDir: context.layout.rootfs(id),
+    UpperDir: mount.upper ?? "",
+    WorkDir: mount.work ?? "",
+  };
+}

@@ -1,0 +1,165 @@
+/** Takes a container from its record to a running process; whatever fails on the way is undone. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Sandbox } from "#engine/network/service.ts";
+import { createMonitored, monitorFiles, RuntimeRefusal } from "#engine/runtime/conmon.ts";
+import { buildSpec } from "#engine/spec/build.ts";
+import { translateRuntimeError } from "#engine/spec/runtime-error.ts";
+import { resolveUser } from "#engine/spec/user.ts";
+import { prepareBindSources } from "#engine/volume/resolve.ts";
+import { EngineError } from "#lib/errors.ts";
+import { mountTmpfs } from "#linux/mount.ts";
+import { startTime } from "#linux/process.ts";
+import type { Container } from "./container.ts";
+import type { EngineContext } from "./context.ts";
+import { isRunning } from "./record.ts";
+import { mountRootfs, removeBundle } from "./rootfs.ts";
+
+/** The process could not be started; `exitCode` is what `docker run` then exits with, and what inspect shows. */
+export class StartFailure extends EngineError {
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number, options?: ErrorOptions) {
+    super(exitCode === 126 || exitCode === 127 ? "invalid" : "internal", message, options);
+    this.exitCode = exitCode;
+  }
+}
+
+export interface Launched {
+  pid: number;
+  pidStartTime: number;
+}
+
+/** The caller holds the container's lock. Rejects with StartFailure where the runtime refused, and as its parts do. */
+export async function launch(context: EngineContext, container: Container): Promise<Launched> {
+  const { layout, networks, runtime, exits, programs } = context;
+  const { id, config, hostConfig, mounts } = container.record;
+  await using undo = new AsyncDisposableStack();
+
+  const bundle = layout.bundle(id);
+  mkdirSync(bundle, { recursive: true, mode: 0o710 });
+  undo.defer(() => removeBundle(context, id));
+  undo.defer(() => networks.release(id));
+  const [sandbox, rootfs] = await bothSettled(networks.allocate(networkRequest(container)), mountRootfs(context, id));
+
+  prepareBindSources(mounts);
+  await context.volumes.populate(mounts, rootfs);
+  const user = resolveUser(rootfs, config.User, hostConfig.GroupAdd ?? []);
+  const shmPath = shareMemory(context, container);
+  const { spec, warnings } = buildSpec(
+    {
+      id,
+      config,
+      hostConfig,
+      rootfs,
+      user,
+      mounts,
+      files: writeHostFiles(context, container, sandbox),
+      namespaces: namespacePaths(context, container, sandbox),
+      ...(shmPath !== undefined && { shmPath }),
+    },
+    context.host,
+  );
+  for (const warning of warnings) context.log.warn({ container: id }, warning);
+  writeFileSync(join(bundle, "config.json"), JSON.stringify(spec), { mode: 0o600 });
+
+  exits.forget(id);
+  undo.defer(() => runtime.delete(id));
+  try {
+    const pid = await createMonitored(programs, {
+      containerId: id,
+      folder: bundle,
+      exitFolder: layout.exits,
+      logPath: hostConfig.LogConfig.Type === "none" ? undefined : layout.containerLog(id),
+      tty: config.Tty,
+      stdin: config.OpenStdin,
+      leaveStdinOpen: config.Tty || !config.StdinOnce,
+    });
+    container.console.open(monitorFiles.attach(bundle));
+    const pidStartTime = startTime(pid) ?? 0;
+    await runtime.start(id);
+    undo.move();
+    return { pid, pidStartTime };
+  } catch (error) {
+    await container.console.close();
+    if (!(error instanceof RuntimeRefusal)) throw error;
+    const failure = translateRuntimeError(error.output, spec.process.args[0] ?? "");
+    throw new StartFailure(failure.message, failure.exitCode, { cause: error });
+  }
+}
+
+function networkRequest({ record }: Container): Parameters<EngineContext["networks"]["allocate"]>[0] {
+  const { id, name, config, hostConfig, networkingConfig } = record;
+  return {
+    containerId: id,
+    name,
+    hostname: config.Hostname,
+    domainname: config.Domainname,
+    mode: config.NetworkDisabled === true ? "none" : hostConfig.NetworkMode,
+    endpoints: networkingConfig.EndpointsConfig ?? {},
+    exposedPorts: Object.keys(config.ExposedPorts ?? {}),
+    portBindings: hostConfig.PortBindings ?? {},
+    publishAllPorts: hostConfig.PublishAllPorts,
+    dns: hostConfig.Dns ?? [],
+    dnsSearch: hostConfig.DnsSearch ?? [],
+    dnsOptions: hostConfig.DnsOptions ?? [],
+    extraHosts: hostConfig.ExtraHosts ?? [],
+  };
+}
+
+/** The files that are bound over the image's own; they outlive the run so that inspect's paths stay true. */
+function writeHostFiles(
+  context: EngineContext,
+  container: Container,
+  sandbox: Sandbox,
+): { hostname?: string; hosts?: string; resolvConf?: string } {
+  const folder = context.layout.container(container.id);
+  mkdirSync(folder, { recursive: true, mode: 0o710 });
+  const write = (name: string, text: string): string => {
+    const file = join(folder, name);
+    writeFileSync(file, text, { mode: 0o644 });
+    return file;
+  };
+  return {
+    hostname: write("hostname", `${container.record.config.Hostname}\n`),
+    ...(sandbox.hosts !== undefined && { hosts: write("hosts", sandbox.hosts) }),
+    ...(sandbox.resolvConf !== undefined && { resolvConf: write("resolv.conf", sandbox.resolvConf) }),
+  };
+}
+
+function namespacePaths(
+  context: EngineContext,
+  container: Container,
+  sandbox: Sandbox,
+): { network: { path: string } | "host" | "new"; pid?: string; ipc?: string } {
+  const { PidMode, IpcMode } = container.record.hostConfig;
+  return {
+    network: sandbox.netnsPath === undefined ? "host" : { path: sandbox.netnsPath },
+    ...(PidMode.startsWith("container:") && { pid: `/proc/${joined(context, PidMode).state.pid}/ns/pid` }),
+    ...(IpcMode.startsWith("container:") && { ipc: `/proc/${joined(context, IpcMode).state.pid}/ns/ipc` }),
+  };
+}
+
+/** The running container that a mode such as `container:web` names. */
+function joined(context: EngineContext, mode: string): Container {
+  const other = context.containers.get(mode.slice("container:".length));
+  if (isRunning(other.state)) return other;
+  throw new EngineError("conflict", `cannot join namespace of a non running container: ${other.id}`);
+}
+
+/** A shareable container's /dev/shm lives in its bundle, where others that join its IPC find it. */
+function shareMemory(context: EngineContext, container: Container): string | undefined {
+  const { IpcMode, ShmSize } = container.record.hostConfig;
+  if (IpcMode.startsWith("container:")) return context.layout.sharedMemory(joined(context, IpcMode).id);
+  if (IpcMode !== "shareable") return undefined;
+  const target = context.layout.sharedMemory(container.id);
+  mkdirSync(target, { recursive: true });
+  mountTmpfs(target, { size: ShmSize, mode: 0o1777, flags: ["nosuid", "nodev", "noexec"] });
+  return target;
+}
+
+/** Like Promise.all, but rejects only when both are over: what each made can then be undone. */
+async function bothSettled<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([first, second]);
+  return Promise.all([first, second]);
+}

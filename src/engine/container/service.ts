@@ -1,0 +1,229 @@
+/** Everything the Engine API does with containers. */
+import type {
+  ContainerCreateRequest,
+  ContainerCreateResponse,
+  ContainerInspect,
+  ContainersPruneResponse,
+  ContainerSummary,
+  WaitResponse,
+} from "#api/types/container.ts";
+import type {
+  ContainerAttachQuery,
+  ContainerListQuery,
+  ContainerLogsQuery,
+  ContainerRemoveQuery,
+  ContainerStopQuery,
+  ContainerWaitQuery,
+  Filters,
+} from "#api/types/query.ts";
+import type { Platform } from "#api/types/system.ts";
+import { readLog } from "#engine/log/reader.ts";
+import { monitorFiles } from "#engine/runtime/conmon.ts";
+import { resizeTerminal } from "#engine/runtime/resize.ts";
+import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "#engine/runtime/detach-keys.ts";
+import { EngineError } from "#lib/errors.ts";
+import type { Hijack } from "#lib/http/hijack.ts";
+import { parseUntil } from "#lib/time-filter.ts";
+import type { Container } from "./container.ts";
+import { announce, type EngineContext } from "./context.ts";
+import { createContainer } from "./create.ts";
+import { inspectContainer, summarize } from "./inspect.ts";
+import { Lifecycle } from "./lifecycle.ts";
+import { selectContainers, selectPrunable } from "./list.ts";
+import { checkName } from "./names.ts";
+import { isRunning } from "./record.ts";
+import { recoverContainers } from "./recover.ts";
+import { discard, removeContainer } from "./remove.ts";
+
+export class ContainerService {
+  readonly #context: EngineContext;
+  readonly #lifecycle: Lifecycle;
+
+  constructor(context: EngineContext) {
+    this.#context = context;
+    this.#lifecycle = new Lifecycle(context, async (container) => {
+      container.removing = true;
+      using _ = await container.lock.acquire();
+      await discard(context, container, true);
+    });
+  }
+
+  /** Adopts what runs, books what ended, removes what was half-made. Call once, before anything else. */
+  recover(): Promise<void> {
+    return recoverContainers(this.#context, this.#lifecycle);
+  }
+
+  /** Starts what its policy wants up; call once the daemon answers. */
+  async startByPolicy(): Promise<void> {
+    const due = this.#context.containers.all().filter((container) => container.startWithDaemon);
+    for (const container of due) {
+      container.startWithDaemon = false;
+      await this.#lifecycle.startByPolicy(container);
+    }
+  }
+
+  /** No restart begins any more; with `stop`, everything is stopped first. */
+  async close(options: { stop: boolean }): Promise<void> {
+    this.#lifecycle.close();
+    if (!options.stop) return;
+    const running = this.#context.containers.all().filter(({ state }) => isRunning(state));
+    await Promise.allSettled(running.map((container) => this.#lifecycle.stop(container)));
+    await Promise.allSettled(running.map((container) => container.cleanup));
+  }
+
+  create(name: string, request: ContainerCreateRequest, platform?: Platform): Promise<ContainerCreateResponse> {
+    return createContainer(this.#context, name, request, platform);
+  }
+
+  start(id: string): Promise<void> {
+    return this.#lifecycle.start(this.#get(id));
+  }
+
+  stop(id: string, options: ContainerStopQuery): Promise<void> {
+    return this.#lifecycle.stop(this.#get(id), options);
+  }
+
+  restart(id: string, options: ContainerStopQuery): Promise<void> {
+    return this.#lifecycle.restart(this.#get(id), options);
+  }
+
+  kill(id: string, signal: string): Promise<void> {
+    return this.#lifecycle.kill(this.#get(id), signal);
+  }
+
+  pause(id: string): Promise<void> {
+    return this.#lifecycle.pause(this.#get(id));
+  }
+
+  unpause(id: string): Promise<void> {
+    return this.#lifecycle.unpause(this.#get(id));
+  }
+
+  remove(id: string, options: ContainerRemoveQuery): Promise<void> {
+    if (options.link) throw new EngineError("invalid", "container links are not supported");
+    return removeContainer(this.#context, this.#lifecycle, this.#get(id), options);
+  }
+
+  rename(id: string, newName: string): void {
+    const container = this.#get(id);
+    if (newName === "") throw new EngineError("invalid", "Neither old nor new names may be empty");
+    const name = checkName(newName);
+    const oldName = container.name;
+    if (name === oldName) {
+      throw new EngineError("invalid", "Renaming a container with the same name as its current name");
+    }
+    this.#context.containers.rename(container, name);
+    announce(this.#context, container, "rename", { oldName: `/${oldName}` });
+  }
+
+  async resize(id: string, height: number, width: number): Promise<void> {
+    const container = this.#running(id);
+    await resizeTerminal(monitorFiles.control(this.#context.layout.bundle(container.id)), height, width);
+    announce(this.#context, container, "resize", { height: String(height), width: String(width) });
+  }
+
+  async prune(filters: Filters): Promise<ContainersPruneResponse> {
+    const deleted: string[] = [];
+    let reclaimed = 0;
+    for (const container of selectPrunable(this.#context, filters, parseUntil)) {
+      const { bytes } = await this.#context.snapshots.usage(container.id);
+      await removeContainer(this.#context, this.#lifecycle, container, { force: false, volumes: false });
+      deleted.push(container.id);
+      reclaimed += bytes;
+    }
+    this.#context.events.emit("container", "prune", "", { reclaimed: String(reclaimed) });
+    return { ContainersDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed };
+  }
+
+  list(query: ContainerListQuery): Promise<ContainerSummary[]> {
+    const selected = selectContainers(this.#context, query);
+    return Promise.all(selected.map((container) => summarize(this.#context, container, query.size)));
+  }
+
+  inspect(id: string, options: { size: boolean }): Promise<ContainerInspect> {
+    return inspectContainer(this.#context, this.#get(id), options.size);
+  }
+
+  wait(id: string, { condition }: ContainerWaitQuery, signal: AbortSignal): { result: Promise<WaitResponse> } {
+    const container = this.#get(id);
+    const { state } = container;
+    if (condition === "not-running" && !isRunning(state) && state.status !== "restarting") {
+      return { result: Promise.resolve({ StatusCode: state.exitCode }) };
+    }
+    const result = container.waits.next(condition, signal).then(({ code, error }) => ({
+      StatusCode: code,
+      ...(error !== undefined && { Error: { Message: error } }),
+    }));
+    return { result };
+  }
+
+  logs(id: string, query: ContainerLogsQuery, signal: AbortSignal): { tty: boolean; stream: AsyncIterable<Uint8Array> } {
+    const container = this.#get(id);
+    if (!query.stdout && !query.stderr) {
+      throw new EngineError("invalid", "Bad parameters: you must choose at least one stream");
+    }
+    if (container.record.hostConfig.LogConfig.Type === "none") {
+      throw new EngineError("not-implemented", "configured logging driver does not support reading");
+    }
+    return { tty: container.record.config.Tty, stream: this.#readLog(container, query, signal) };
+  }
+
+  async attach(id: string, query: ContainerAttachQuery, hijack: Hijack): Promise<void> {
+    const container = this.#get(id);
+    const { config } = container.record;
+    if (container.state.status === "paused") {
+      throw new EngineError("conflict", `container ${container.name} is paused, unpause the container before attach`);
+    }
+    if (container.state.status === "restarting") {
+      throw new EngineError("conflict", `container ${container.name} is restarting, wait until the container is running`);
+    }
+    const detachKeys = parseDetachKeys(query.detachKeys || DEFAULT_DETACH_KEYS);
+    const connection = hijack({ tty: config.Tty });
+    announce(this.#context, container, "attach");
+    if (query.logs) {
+      const past = { follow: false, timestamps: false, details: false, stdout: query.stdout, stderr: query.stderr };
+      for await (const chunk of this.#readLog(container, past, new AbortController().signal)) {
+        await connection.write(chunk);
+      }
+    }
+    if (!query.stream) return connection.end();
+    const end = await container.console.attach(connection, {
+      stdin: query.stdin,
+      stdout: query.stdout,
+      stderr: query.stderr,
+      detachKeys: config.Tty ? detachKeys : undefined,
+    });
+    if (end === "detached") announce(this.#context, container, "detach");
+  }
+
+  #readLog(container: Container, query: ContainerLogsQuery, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    const { config } = container.record;
+    const details = Object.entries(config.Labels).map(([key, value]) => `${key}=${value}`);
+    return readLog(
+      this.#context.layout.containerLog(container.id),
+      {
+        stdout: query.stdout,
+        stderr: query.stderr,
+        tty: config.Tty,
+        timestamps: query.timestamps,
+        follow: query.follow && isRunning(container.state),
+        stopped: container.run?.signal ?? AbortSignal.abort(),
+        ...(query.details && { details: details.join(",") }),
+        ...(query.tail !== undefined && { tail: query.tail }),
+        ...(query.since !== undefined && { since: query.since }),
+        ...(query.until !== undefined && { until: query.until }),
+      },
+      signal,
+    );
+  }
+
+  #get(id: string): Container {
+    return this.#context.containers.get(id);
+  }
+
+  #running(id: string): Container {
+    const container = this.#get(id);
+    if (isRunning(container.state)) return container;
+    throw new EngineError("conflict", `container ${container.id} is not running`);
+  }
+}
