@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The integration tests: each drives a real daemon with roots, socket and bridge of its own. Needs root.
+# BERTH_BIN names an executable to test instead of the sources; arguments go to `bun test`.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib.sh
+PATH="$PWD/node_modules/.bin:$PATH"
+[ "$(id -u)" = 0 ] || exec sudo -E env "PATH=$PATH" bash "$0" "$@"
+
+if [ $# -gt 0 ]; then suite "integration tests" "$@"; else suite "integration tests" ./tests; fi
+summary

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The checks that need no daemon: format, lint, types, and the unit tests (the import order among them).
+set -uo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib.sh
+PATH="$PWD/node_modules/.bin:$PATH"
+
+static_checks() {
+  check format bun fmt --check
+  check lint oxlint --type-aware --deny-warnings
+  check types tsc --noEmit -p .
+}
+static_checks
+suite "unit tests" ./src
+summary
