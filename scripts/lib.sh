@@ -66,6 +66,12 @@ check() {
   fi
 }
 
+static_checks() {
+  check format bun fmt --check
+  check lint oxlint --type-aware --deny-warnings
+  check types tsc --noEmit -p .
+}
+
 # suite NAME FOLDER...: runs `bun test`, adds up its tests; one that could not even load is a failure.
 suite() {
   local name=$1 report status=0 good bad

@@ -5,11 +5,6 @@ cd "$(dirname "$0")/.."
 . scripts/lib.sh
 PATH="$PWD/node_modules/.bin:$PATH"
 
-static_checks() {
-  check format bun fmt --check
-  check lint oxlint --type-aware --deny-warnings
-  check types tsc --noEmit -p .
-}
 static_checks
 suite "unit tests" ./src
 summary

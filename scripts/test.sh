@@ -13,9 +13,7 @@ build_if_changed
 [ "$(id -u)" = 0 ] || exec sudo -E env "PATH=$PATH" bash "$0"
 
 set +e
-check format bun fmt --check
-check lint oxlint --type-aware --deny-warnings
-check types tsc --noEmit -p .
+static_checks
 suite "unit tests" ./src
 export BERTH_BIN=$PWD/dist/berth
 suite "integration tests" ./tests
