@@ -9,6 +9,9 @@ export type Functions = Readonly<Record<string, TemplateFunction>>;
 /** Evaluated one argument at a time by the interpreter, since they stop early. */
 export const lazyFunctions: ReadonlySet<string> = new Set(["and", "or"]);
 
+/** Those that take any number of arguments after the ones they name. */
+export const variadicFunctions: ReadonlySet<string> = new Set(["index", "slice", "print", "println", "printf", "html", "js", "urlquery", "eq"]);
+
 /** Go's and Docker's, save `and` and `or`. */
 export const functions: Functions = {
   not: (value) => !truth(value),
@@ -44,12 +47,12 @@ export const functions: Functions = {
 export const headerFunctions: Functions = {
   ...functions,
   json: (value) => value,
-  split: (value) => value,
-  join: (value) => value,
+  split: (value, _separator) => value,
+  join: (value, _separator) => value,
   title: (value) => value,
   lower: (value) => value,
   upper: (value) => value,
-  truncate: (value) => value,
+  truncate: (value, _size) => value,
 };
 
 const htmlEntities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "\0": "\ufffd" };

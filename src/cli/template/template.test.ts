@@ -3,7 +3,7 @@ import { headerFunctions } from "./functions.ts";
 import { Template } from "./template.ts";
 import { Row, parseJson } from "./value.ts";
 
-// Every expectation was gathered from the docker client 28.2.2.
+// The expectations are answers of the docker client 28.2.2.
 const image = {
   Id: "sha256:64cb919455fe43de183a",
   Size: 1984158,

@@ -1,5 +1,5 @@
 /** Runs Go templates, the language of `--format` (text/template with Docker's functions). */
-import { functions as defaults, lazyFunctions, type Functions } from "./functions.ts";
+import { functions as defaults, lazyFunctions, variadicFunctions, type Functions } from "./functions.ts";
 import { TemplateError } from "./lexer.ts";
 import { parseTemplate, type Command, type Operand, type Pipe, type Statement } from "./parser.ts";
 import { Row, entriesOf, isStruct, print, truth, typeName, type Value } from "./value.ts";
@@ -143,8 +143,11 @@ class Run {
     }
     const args = [...words.map((word) => this.#operand(word, dot)), ...final];
     const called = this.#functions[name];
-    const least = called?.length ?? 0;
-    if (args.length < least) throw this.#fail(command, `wrong number of args for ${name}: want at least ${least} got ${args.length}`);
+    const wanted = called?.length ?? 0;
+    const open = variadicFunctions.has(name);
+    if (args.length < wanted || (args.length > wanted && !open)) {
+      throw this.#fail(command, `wrong number of args for ${name}: want ${open ? "at least " : ""}${wanted} got ${args.length}`);
+    }
     try {
       return called?.(...args);
     } catch (error) {
