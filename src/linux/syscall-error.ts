@@ -67,6 +67,7 @@ export const ERANGE = 34;
 export const ENOSYS = 38;
 export const ENODATA = 61;
 export const EOPNOTSUPP = 95;
+export const ECONNREFUSED = 111;
 
 // A table rather than strerrorname_np: a call into libc between two others would overwrite errno.
 const ERRORS: Readonly<Record<number, readonly [code: string, text: string, kind?: ErrorKind]>> = {

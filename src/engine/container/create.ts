@@ -11,6 +11,7 @@ import { formatTime, now } from "#lib/time.ts";
 import { Container } from "./container.ts";
 import { announce, type EngineContext } from "./context.ts";
 import { checkName, inventName } from "./names.ts";
+import { sandboxRequest } from "./network.ts";
 import { type ContainerRecord, initialState } from "./record.ts";
 import { parseSignal } from "./signals.ts";
 
@@ -42,7 +43,10 @@ export async function createContainer(
     config.Hostname = hostConfig.NetworkMode === "host" || hostConfig.UTSMode === "host" ? hostname() : id.slice(0, 12);
   }
   warnings.push(...validateContainer(config, hostConfig, context.host));
-  networks.validate(hostConfig, request.NetworkingConfig);
+  for (const mode of ["NetworkMode", "IpcMode", "PidMode"] as const) {
+    const other = /^container:(.+)$/.exec(hostConfig[mode])?.[1];
+    if (other !== undefined) hostConfig[mode] = `container:${containers.get(other).id}`;
+  }
   const mounts = resolveMounts({
     hostConfig,
     volumes: config.Volumes,
@@ -62,6 +66,7 @@ export async function createContainer(
     networkingConfig: request.NetworkingConfig,
     mounts,
   };
+  networks.validate(sandboxRequest(record));
   await using undo = new AsyncDisposableStack();
   await snapshots.prepare(id, record.chain);
   undo.defer(() => snapshots.remove(id));

@@ -5,6 +5,7 @@ import { toMountPoint } from "#engine/volume/mount.ts";
 import { now } from "#lib/time.ts";
 import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
+import { networkSettings, summaryPorts } from "./network.ts";
 import { isRunning } from "./record.ts";
 import { describeState } from "./status.ts";
 
@@ -58,7 +59,7 @@ export async function inspectContainer(
     ...(size && (await sizes(context, container))),
     Mounts: record.mounts.filter((mount) => mount.listed).map(toMountPoint),
     Config: config,
-    NetworkSettings: context.networks.settings(id),
+    NetworkSettings: networkSettings(context, container),
   };
 }
 
@@ -76,13 +77,13 @@ export async function summarize(
     ImageID: record.imageId,
     Command: [path, ...args].map(quoteArgument).join(" "),
     Created: Math.floor(Date.parse(record.created) / 1000),
-    Ports: context.networks.summaryPorts(record.id, Object.keys(record.config.ExposedPorts ?? {})),
+    Ports: summaryPorts(context, container),
     ...(size && (await sizes(context, container))),
     Labels: record.config.Labels,
     State: state.status,
     Status: describeState(state, now()),
     HostConfig: { NetworkMode: record.hostConfig.NetworkMode },
-    NetworkSettings: { Networks: context.networks.settings(record.id).Networks },
+    NetworkSettings: { Networks: networkSettings(context, container).Networks },
     Mounts: record.mounts.filter((mount) => mount.listed).map(toMountPoint),
   };
 }

@@ -1,7 +1,7 @@
 /** Takes a container from its record to a running process; whatever fails on the way is undone. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Sandbox } from "#engine/network/service.ts";
+import type { Sandbox } from "#engine/network/types.ts";
 import { createMonitored, monitorFiles, RuntimeRefusal } from "#engine/runtime/conmon.ts";
 import { buildSpec } from "#engine/spec/build.ts";
 import { translateRuntimeError } from "#engine/spec/runtime-error.ts";
@@ -12,6 +12,7 @@ import { mountTmpfs } from "#linux/mount.ts";
 import { startTime } from "#linux/process.ts";
 import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
+import { sandboxRequest } from "./network.ts";
 import { isRunning } from "./record.ts";
 import { mountRootfs, removeBundle } from "./rootfs.ts";
 
@@ -40,7 +41,7 @@ export async function launch(context: EngineContext, container: Container): Prom
   mkdirSync(bundle, { recursive: true, mode: 0o710 });
   undo.defer(() => removeBundle(context, id));
   undo.defer(() => networks.release(id));
-  const [sandbox, rootfs] = await bothSettled(networks.allocate(networkRequest(container)), mountRootfs(context, id));
+  const [sandbox, rootfs] = await bothSettled(networks.allocate(sandboxRequest(container.record)), mountRootfs(context, id));
 
   prepareBindSources(mounts);
   await context.volumes.populate(mounts, rootfs);
@@ -75,7 +76,7 @@ export async function launch(context: EngineContext, container: Container): Prom
       stdin: config.OpenStdin,
       leaveStdinOpen: config.Tty || !config.StdinOnce,
     });
-    container.console.open(monitorFiles.attach(bundle));
+    await container.console.open(monitorFiles.attach(bundle));
     const pidStartTime = startTime(pid) ?? 0;
     await runtime.start(id);
     undo.move();
@@ -88,43 +89,20 @@ export async function launch(context: EngineContext, container: Container): Prom
   }
 }
 
-function networkRequest({ record }: Container): Parameters<EngineContext["networks"]["allocate"]>[0] {
-  const { id, name, config, hostConfig, networkingConfig } = record;
-  return {
-    containerId: id,
-    name,
-    hostname: config.Hostname,
-    domainname: config.Domainname,
-    mode: config.NetworkDisabled === true ? "none" : hostConfig.NetworkMode,
-    endpoints: networkingConfig.EndpointsConfig ?? {},
-    exposedPorts: Object.keys(config.ExposedPorts ?? {}),
-    portBindings: hostConfig.PortBindings ?? {},
-    publishAllPorts: hostConfig.PublishAllPorts,
-    dns: hostConfig.Dns ?? [],
-    dnsSearch: hostConfig.DnsSearch ?? [],
-    dnsOptions: hostConfig.DnsOptions ?? [],
-    extraHosts: hostConfig.ExtraHosts ?? [],
-  };
-}
-
 /** The files that are bound over the image's own; they outlive the run so that inspect's paths stay true. */
 function writeHostFiles(
-  context: EngineContext,
-  container: Container,
+  { layout }: EngineContext,
+  { record }: Container,
   sandbox: Sandbox,
-): { hostname?: string; hosts?: string; resolvConf?: string } {
-  const folder = context.layout.container(container.id);
-  mkdirSync(folder, { recursive: true, mode: 0o710 });
-  const write = (name: string, text: string): string => {
-    const file = join(folder, name);
-    writeFileSync(file, text, { mode: 0o644 });
-    return file;
-  };
-  return {
-    hostname: write("hostname", `${container.record.config.Hostname}\n`),
-    ...(sandbox.hosts !== undefined && { hosts: write("hosts", sandbox.hosts) }),
-    ...(sandbox.resolvConf !== undefined && { resolvConf: write("resolv.conf", sandbox.resolvConf) }),
-  };
+): { hostname: string; hosts: string; resolvConf: string } {
+  const owner = layout.container(sandbox.sharedWith ?? record.id);
+  const files = { hostname: join(owner, "hostname"), hosts: join(owner, "hosts"), resolvConf: join(owner, "resolv.conf") };
+  mkdirSync(layout.container(record.id), { recursive: true, mode: 0o710 });
+  if (sandbox.sharedWith !== undefined) return files;
+  writeFileSync(files.hostname, `${record.config.Hostname}\n`, { mode: 0o644 });
+  writeFileSync(files.hosts, sandbox.hosts, { mode: 0o644 });
+  writeFileSync(files.resolvConf, sandbox.resolvConf, { mode: 0o644 });
+  return files;
 }
 
 function namespacePaths(

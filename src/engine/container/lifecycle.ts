@@ -65,7 +65,7 @@ export class Lifecycle {
   /** Takes a run that an earlier daemon began under this one's eyes; the caller has seen that the process is alive. */
   adopt(container: Container): void {
     container.run = new AbortController();
-    container.console.open(monitorFiles.attach(this.#context.layout.bundle(container.id)));
+    void container.console.open(monitorFiles.attach(this.#context.layout.bundle(container.id)));
     this.#watch(container);
   }
 

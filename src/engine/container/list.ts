@@ -4,6 +4,7 @@ import { EngineError } from "#lib/errors.ts";
 import { parseTime } from "#lib/time.ts";
 import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
+import { networkSettings } from "./network.ts";
 import { isRunning } from "./record.ts";
 
 const STATUSES = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
@@ -76,8 +77,8 @@ function filterTest(context: EngineContext, name: string, values: readonly strin
         record.mounts.some((mount) => mount.volume?.name === value || mount.destination === value || mount.source === value),
       );
     case "network":
-      return any(({ id }, value) =>
-        Object.entries(context.networks.settings(id).Networks).some(
+      return any((container, value) =>
+        Object.entries(networkSettings(context, container).Networks).some(
           ([network, endpoint]) => network === value || (value !== "" && endpoint.NetworkID.startsWith(value)),
         ),
       );

@@ -1,5 +1,7 @@
 /** Everything the Engine API does with containers. */
 import type {
+  CommitResponse,
+  ContainerConfig,
   ContainerCreateRequest,
   ContainerCreateResponse,
   ContainerInspect,
@@ -9,6 +11,7 @@ import type {
 } from "#api/types/container.ts";
 import type {
   ContainerAttachQuery,
+  ContainerCommitQuery,
   ContainerListQuery,
   ContainerLogsQuery,
   ContainerRemoveQuery,
@@ -24,6 +27,7 @@ import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "#engine/runtime/detach-key
 import { EngineError } from "#lib/errors.ts";
 import type { Hijack } from "#lib/http/hijack.ts";
 import { parseUntil } from "#lib/time-filter.ts";
+import { type CommitStores, commitContainer } from "./commit.ts";
 import type { Container } from "./container.ts";
 import { announce, type EngineContext } from "./context.ts";
 import { createContainer } from "./create.ts";
@@ -37,10 +41,12 @@ import { discard, removeContainer } from "./remove.ts";
 
 export class ContainerService {
   readonly #context: EngineContext;
+  readonly #stores: CommitStores;
   readonly #lifecycle: Lifecycle;
 
-  constructor(context: EngineContext) {
+  constructor(context: EngineContext, stores: CommitStores) {
     this.#context = context;
+    this.#stores = stores;
     this.#lifecycle = new Lifecycle(context, async (container) => {
       container.removing = true;
       using _ = await container.lock.acquire();
@@ -194,6 +200,10 @@ export class ContainerService {
       detachKeys: config.Tty ? detachKeys : undefined,
     });
     if (end === "detached") announce(this.#context, container, "detach");
+  }
+
+  commit(query: ContainerCommitQuery, config?: Partial<ContainerConfig>): Promise<CommitResponse> {
+    return commitContainer(this.#context, this.#stores, this.#get(query.container), query, config);
   }
 
   #readLog(container: Container, query: ContainerLogsQuery, signal: AbortSignal): AsyncIterable<Uint8Array> {

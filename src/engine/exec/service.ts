@@ -17,6 +17,9 @@ import type { Hijack } from "#lib/http/hijack.ts";
 import { execProcess } from "./process.ts";
 
 const REMEMBERED_MS = 5 * 60_000;
+/** Exit codes of a process whose monitor was killed, and of one that never came to be. */
+const KILLED = 137;
+const CANNOT_RUN = 126;
 
 interface Exec {
   id: string;
@@ -123,19 +126,14 @@ export class ExecService {
     };
   }
 
+  /** Settles once the process runs; its console is the caller's to close when this rejects. */
   async #run(exec: Exec): Promise<void> {
-    const { layout, programs } = this.#context;
     const { container, config, folder } = exec;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const process = execProcess(this.#context, container, config);
-    const processFile = join(folder, "process.json");
-    writeFileSync(processFile, JSON.stringify(process), { mode: 0o600 });
-    writeFileSync(join(folder, "exec.json"), JSON.stringify({ config } satisfies ExecFile), { mode: 0o600 });
-    exec.status = "running";
     const ended = Promise.withResolvers<void>();
     exec.ended = ended.promise;
+    exec.status = "running";
     try {
-      const { pid, exitCode } = await execMonitored(programs, {
+      const { pid, exitCode } = await execMonitored(this.#context.programs, {
         containerId: container.id,
         folder,
         exitFolder: folder,
@@ -143,34 +141,42 @@ export class ExecService {
         tty: config.Tty,
         stdin: config.AttachStdin,
         leaveStdinOpen: config.Tty,
-        processFile,
+        processFile: this.#writeFolder(exec),
         onAttachable: () => exec.console.open(monitorFiles.attach(folder)),
       });
       exec.pid = pid;
       announce(this.#context, container, `exec_start: ${config.Cmd.join(" ")}`, { execID: exec.id });
-      void exitCode.then((code) => this.#ended(exec, code)).then(ended.resolve, ended.resolve);
-    } catch (error) {
-      rmSync(layout.exec(container.id, exec.id), { recursive: true, force: true });
-      if (!(error instanceof RuntimeRefusal)) {
-        await this.#ended(exec, 126);
+      void exitCode.then(async (code) => {
+        this.#ended(exec, code ?? KILLED);
         ended.resolve();
-        throw error;
-      }
-      const failure = translateRuntimeError(error.output, config.Cmd[0] ?? "", "exec");
-      await this.#ended(exec, failure.exitCode);
+        await exec.console.close();
+      });
+    } catch (error) {
+      rmSync(folder, { recursive: true, force: true });
+      const failure = error instanceof RuntimeRefusal && translateRuntimeError(error.output, config.Cmd[0] ?? "", "exec");
+      this.#ended(exec, failure ? failure.exitCode : CANNOT_RUN);
       ended.resolve();
-      throw new StartFailure(failure.message, failure.exitCode, { cause: error });
+      throw failure ? new StartFailure(failure.message, failure.exitCode, { cause: error }) : error;
     }
   }
 
-  async #ended(exec: Exec, code: number | undefined): Promise<void> {
-    exec.exitCode = code ?? 137;
+  /** Returns the path of the process spec. */
+  #writeFolder({ container, config, folder }: Exec): string {
+    const process = execProcess(this.#context, container, config);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    writeFileSync(join(folder, "exec.json"), JSON.stringify({ config } satisfies ExecFile), { mode: 0o600 });
+    const file = join(folder, "process.json");
+    writeFileSync(file, JSON.stringify(process), { mode: 0o600 });
+    return file;
+  }
+
+  #ended(exec: Exec, code: number): void {
+    exec.exitCode = code;
     exec.status = "ended";
     exec.pid = 0;
     exec.container.execIds.delete(exec.id);
     announce(this.#context, exec.container, "exec_die", { execID: exec.id, exitCode: String(exec.exitCode) });
     setTimeout(() => this.#forget(exec), REMEMBERED_MS).unref();
-    await exec.console.close();
   }
 
   #forget(exec: Exec): void {
@@ -209,8 +215,8 @@ export class ExecService {
     exec.pid = Number.parseInt(readFileSync(monitorFiles.pid(folder), "utf8"), 10) || 0;
     const look = () => {
       const exit = readExit(folder, container.id);
-      if (exit !== undefined) void this.#ended(exec, exit.code);
-      else if (!existsSync(`/proc/${exec.pid}`)) void this.#ended(exec, undefined);
+      if (exit !== undefined) this.#ended(exec, exit.code);
+      else if (!existsSync(`/proc/${exec.pid}`)) this.#ended(exec, KILLED);
       else setTimeout(look, 500).unref();
     };
     look();

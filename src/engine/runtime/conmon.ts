@@ -195,7 +195,7 @@ function closeQuietly(fd: number): void {
 }
 
 class LineReader {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly #decoder = new TextDecoder();
   #text = "";
 

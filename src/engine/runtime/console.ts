@@ -1,6 +1,7 @@
 /** Shares one container's (or exec's) streams among all attached clients, over a single connection to conmon. */
 import type { HijackedConnection } from "#lib/http/hijack.ts";
 import { connectSeqpacket, type SeqpacketConnection } from "#linux/seqpacket.ts";
+import { ECONNREFUSED, ENOENT, hasErrno } from "#linux/syscall-error.ts";
 import { DetachScanner } from "./detach-keys.ts";
 
 export interface ConsoleOptions {
@@ -38,35 +39,30 @@ export class Console {
   readonly #options: ConsoleOptions;
   readonly #clients = new Set<Client>();
   #connection: SeqpacketConnection | undefined;
-  #connected = Promise.withResolvers<SeqpacketConnection>();
+  #connecting: Promise<void> | undefined;
+  /** Settles with the connection that input is to go to; replaced whenever that connection ends. */
+  #input = Promise.withResolvers<SeqpacketConnection>();
   #path: string | undefined;
   #stdinEnded = false;
+  /** Settles when the present connection's last packet is with the clients. */
   #drained: Promise<void> = Promise.resolve();
 
   constructor(options: ConsoleOptions) {
     this.#options = options;
-    this.#connected.promise.catch(() => {});
-  }
-
-  get clients(): number {
-    return this.#clients.size;
   }
 
   /** The process exists (or was found running): clients attach through conmon's socket at `path` from now on. */
-  open(path: string): void {
+  async open(path: string): Promise<void> {
     this.#path = path;
     this.#stdinEnded = false;
-    if (this.#clients.size > 0) this.#connect();
+    if (this.#clients.size > 0) await this.#connect();
   }
 
   /** The process is gone: lets the clients have what is still under way, then ends them. */
   async close(): Promise<void> {
     this.#path = undefined;
     await this.#drained;
-    this.#connection = undefined;
-    this.#connected.reject(new Error("the process has ended"));
-    this.#connected = Promise.withResolvers();
-    this.#connected.promise.catch(() => {});
+    this.#disconnect();
     for (const client of this.#clients) client.finish("ended");
   }
 
@@ -75,7 +71,7 @@ export class Console {
     const { promise, resolve } = Promise.withResolvers<AttachEnd>();
     const client: Client = { ...options, connection, finish: resolve };
     this.#clients.add(client);
-    if (this.#path !== undefined && this.#connection === undefined) this.#connect();
+    if (this.#path !== undefined) await this.#connect();
     void connection.closed.then(() => resolve("gone"));
     void this.#forwardInput(client);
     const end = await promise;
@@ -86,12 +82,33 @@ export class Console {
     return end;
   }
 
-  #connect(): void {
-    if (this.#path === undefined) return;
-    const connection = connectSeqpacket(this.#path);
-    this.#connection = connection;
-    this.#connected.resolve(connection);
-    this.#drained = this.#pump(connection);
+  async #connect(): Promise<void> {
+    if (this.#path === undefined || this.#connecting) return this.#connecting;
+    this.#connecting = this.#connectOnce(this.#path);
+    return this.#connecting;
+  }
+
+  async #connectOnce(path: string): Promise<void> {
+    const drained = Promise.withResolvers<void>();
+    this.#drained = drained.promise;
+    try {
+      this.#connection = await connectSeqpacket(path, {
+        onPacket: (packet) => this.#deliver(packet),
+        onClose: drained.resolve,
+      });
+      this.#input.resolve(this.#connection);
+    } catch (error) {
+      drained.resolve();
+      // The process ended in this very moment: `close` follows and ends the clients.
+      if (!hasErrno(error, ENOENT, ECONNREFUSED)) throw error;
+    }
+  }
+
+  #disconnect(): void {
+    this.#connection?.close();
+    this.#connection = undefined;
+    this.#connecting = undefined;
+    this.#input = Promise.withResolvers();
   }
 
   /** Without clients nobody is to pay for the output; but a stdin that ends with its client must stay open for one to come. */
@@ -99,25 +116,19 @@ export class Console {
     if (this.#clients.size > 0 || this.#connection === undefined) return;
     const endsStdin = this.#options.stdin && this.#options.stdinOnce && !this.#options.tty;
     if (endsStdin && !this.#stdinEnded) return;
-    this.#connection.close();
-    this.#connection = undefined;
-    this.#connected = Promise.withResolvers();
-    this.#connected.promise.catch(() => {});
+    this.#disconnect();
   }
 
-  async #pump(connection: SeqpacketConnection): Promise<void> {
-    for await (const packet of connection.packets()) {
-      const waiting: Promise<void>[] = [];
-      let framed: Uint8Array | undefined;
-      for (const client of this.#clients) {
-        if (packet[0] === STDERR ? !client.stderr : !client.stdout) continue;
-        framed ??= this.#options.tty ? packet.slice(1) : frame(packet);
-        const taken = client.connection.write(framed);
-        if (taken instanceof Promise) waiting.push(taken);
-      }
-      if (waiting.length > 0) await Promise.all(waiting);
+  #deliver(packet: Uint8Array): void | Promise<void> {
+    let waiting: Promise<void>[] | undefined;
+    let framed: Uint8Array | undefined;
+    for (const client of this.#clients) {
+      if (packet[0] === STDERR ? !client.stderr : !client.stdout) continue;
+      framed ??= this.#options.tty ? packet.subarray(1) : frame(packet);
+      const taken = client.connection.write(framed);
+      if (taken instanceof Promise) (waiting ??= []).push(taken);
     }
-    if (this.#connection === connection && this.#path === undefined) connection.close();
+    if (waiting !== undefined) return Promise.all(waiting).then(() => {});
   }
 
   async #forwardInput(client: Client): Promise<void> {
@@ -126,13 +137,13 @@ export class Console {
       for await (const chunk of client.connection.readable) {
         if (!client.stdin || !this.#options.stdin) continue;
         const { pass, detached } = scanner?.scan(chunk) ?? { pass: chunk, detached: false };
-        if (pass.length > 0 && !this.#stdinEnded) await (await this.#connected.promise).write(pass);
+        if (pass.length > 0 && !this.#stdinEnded) await (await this.#input.promise).write(pass);
         if (detached) return client.finish("detached");
       }
       if (client.stdin && this.#options.stdin && this.#options.stdinOnce && !this.#options.tty) {
-        const connection = await this.#connected.promise;
+        const input = await this.#input.promise;
         this.#stdinEnded = true;
-        connection.shutdownWrite();
+        input.shutdownWrite();
       }
     } catch {
       // The process or the client went away: the output side notices and ends the attachment.
