@@ -1,0 +1,153 @@
+/** Finds (and, after a failure, removes) everything that a stopped daemon could have left in the kernel and on disk. */
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
+import { unmount } from "#linux/mount.ts";
+import { NETLINK_ROUTE, Netlink } from "#linux/netlink.ts";
+import { deleteLink } from "#linux/netlink-link.ts";
+import { Nftables } from "#linux/nftables.ts";
+
+/** Where to look: one engine's own things. */
+export interface Kernel {
+  dataRoot: string;
+  execRoot: string;
+  /** The default bridge: it stays when a daemon stops, because containers do. */
+  bridge: string;
+  /** Ids of containers that once were. */
+  containers: Set<string>;
+  /** Bridges of networks that once were. */
+  bridges: Set<string>;
+}
+
+/** Folders of which nothing may be left, with what stays in them. */
+const emptyFolders = {
+  dataRoot: ["ingest", "tmp", "containers", "snapshots", "layers", "blobs/sha256", "volumes"],
+  execRoot: ["netns", "bundles", "exits", "a", "runtime"],
+} as const;
+
+/** One line for each thing that is left. With `remove` also ends it, the default bridge included. */
+export async function sweep(kernel: Kernel, options: { remove?: boolean } = {}): Promise<string[]> {
+  const remove = options.remove === true;
+  return [
+    ...processes(kernel, remove),
+    ...(await mounts(kernel, remove)),
+    ...links(kernel, remove),
+    ...firewall(kernel, remove),
+    ...cgroups(kernel, remove),
+    ...(remove ? [] : files(kernel)),
+  ];
+}
+
+/** Monitors, runtimes and helpers carry a path below one of the roots on their command line. */
+function processes(kernel: Kernel, remove: boolean): string[] {
+  const left: string[] = [];
+  for (const pid of numbers(readdirSync("/proc"))) {
+    const command = read(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
+    if (pid === process.pid || !(command.includes(`${kernel.execRoot}/`) || command.includes(`${kernel.dataRoot}/`))) continue;
+    left.push(`process ${pid}: ${command.slice(0, 200)}`);
+    if (remove) {
+      for (const child of [...children(pid), pid]) {
+        try {
+          process.kill(child, "SIGKILL");
+        } catch {
+          // Gone by itself in the meantime.
+        }
+      }
+    }
+  }
+  return left;
+}
+
+function children(pid: number): number[] {
+  return numbers(read(`/proc/${pid}/task/${pid}/children`).split(" "));
+}
+
+async function mounts(kernel: Kernel, remove: boolean): Promise<string[]> {
+  const points = read("/proc/self/mountinfo")
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "")
+    .filter((point) => point.startsWith(`${kernel.execRoot}/`) || point.startsWith(`${kernel.dataRoot}/`));
+  // The innermost first.
+  if (remove) for (const point of points.toReversed()) unmount(point, { detach: true });
+  return points.map((point) => `mount ${point}`);
+}
+
+function links(kernel: Kernel, remove: boolean): string[] {
+  const master = (name: string) => {
+    try {
+      return readlinkSync(`/sys/class/net/${name}/master`).split("/").at(-1) ?? "";
+    } catch {
+      return "";
+    }
+  };
+  const bridges = [kernel.bridge, ...kernel.bridges];
+  const names = readdirSync("/sys/class/net");
+  const left = names.filter((name) => kernel.bridges.has(name) || bridges.includes(master(name)));
+  if (remove) {
+    using netlink = Netlink.open(NETLINK_ROUTE);
+    for (const name of [...left, kernel.bridge]) {
+      if (existsSync(`/sys/class/net/${name}`)) netlink.execute(deleteLink(name));
+    }
+  }
+  return left.map((name) => `link ${name}`);
+}
+
+/** The daemon's table stays with its bridge; its maps must be empty. */
+function firewall(kernel: Kernel, remove: boolean): string[] {
+  using nftables = new Nftables();
+  const left: string[] = [];
+  for (const object of nftables.list("tables ip") ?? []) {
+    const name = (object["table"] as { name: string } | undefined)?.name;
+    if (name === undefined) continue;
+    const content = nftables.list(`table ip ${name}`, { elements: true }) ?? [];
+    if (!JSON.stringify(content).includes(JSON.stringify(kernel.bridge))) continue;
+    for (const item of content) {
+      const map = item["map"] as { name: string; elem?: unknown[] } | undefined;
+      for (const element of map?.elem ?? []) left.push(`nft element of ${name} ${map?.name}: ${JSON.stringify(element)}`);
+    }
+    if (remove) nftables.run("cannot remove the table of a test", `delete table ip ${name}`);
+  }
+  return left;
+}
+
+/** Cgroups carry the container's id in their name, on every hierarchy. */
+function cgroups(kernel: Kernel, remove: boolean): string[] {
+  const left: string[] = [];
+  const visit = (folder: string, depth: number): void => {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      if (!entry.isDirectory()) continue;
+      const path = join(folder, entry.name);
+      if (depth > 0) visit(path, depth - 1);
+      const id = /[0-9a-f]{64}/.exec(entry.name)?.[0];
+      if (id === undefined || !kernel.containers.has(id)) continue;
+      left.push(`cgroup ${path}`);
+      if (remove) rmdirSync(path);
+    }
+  };
+  if (existsSync("/sys/fs/cgroup")) visit("/sys/fs/cgroup", 4);
+  return left;
+}
+
+function files(kernel: Kernel): string[] {
+  const left: string[] = [];
+  for (const root of ["dataRoot", "execRoot"] as const) {
+    for (const folder of emptyFolders[root]) {
+      const path = join(kernel[root], folder);
+      if (!existsSync(path)) continue;
+      for (const name of readdirSync(path)) left.push(`file ${join(path, name)}`);
+    }
+  }
+  return left;
+}
+
+function numbers(names: readonly string[]): number[] {
+  return names.map(Number).filter((number) => Number.isInteger(number) && number > 0);
+}
+
+/** Empty where the file is not there (any more). */
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
