@@ -38,9 +38,13 @@ export class Nftables implements Disposable {
     this.#run(doing, script);
   }
 
-  /** Answers a `list …` command; undefined where what it lists does not exist. Rules come with their handles. */
-  list(command: string): NftObject[] | undefined {
-    this.#library.nft_ctx_output_set_flags(this.#context, OUTPUT_JSON | OUTPUT_HANDLE | OUTPUT_TERSE);
+  /**
+   * Answers a `list …` command; undefined where what it lists does not exist. Rules come with their handles,
+   * sets and maps with their elements only where asked.
+   */
+  list(command: string, options: { elements?: boolean } = {}): NftObject[] | undefined {
+    const terse = options.elements === true ? 0 : OUTPUT_TERSE;
+    this.#library.nft_ctx_output_set_flags(this.#context, OUTPUT_JSON | OUTPUT_HANDLE | terse);
     let text: string;
     try {
       text = this.#run("cannot read the firewall", `list ${command}`);
