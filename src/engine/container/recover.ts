@@ -40,6 +40,10 @@ export async function recoverContainers(context: EngineContext, lifecycle: Lifec
       await discard(context, container, true);
     } else {
       container.startWithDaemon = shouldStartWithDaemon(container.record.hostConfig.RestartPolicy, container.state);
+      if (container.state.status === "restarting" && !container.startWithDaemon) {
+        container.state.status = "exited";
+        containers.saveState(container);
+      }
     }
   }
   log.info({ adopted: alive.length, exitedMeanwhile: ended.length }, "containers recovered");

@@ -62,10 +62,12 @@ export class ContainerService {
   /** Starts what its policy wants up; call once the daemon answers. */
   async startByPolicy(): Promise<void> {
     const due = this.#context.containers.all().filter((container) => container.startWithDaemon);
-    for (const container of due) {
-      container.startWithDaemon = false;
-      await this.#lifecycle.startByPolicy(container);
-    }
+    await Promise.all(
+      due.map((container) => {
+        container.startWithDaemon = false;
+        return this.#lifecycle.startByPolicy(container);
+      }),
+    );
   }
 
   /** No restart begins any more; with `stop`, everything is stopped first. */
