@@ -7,5 +7,6 @@ cd "$(dirname "$0")/.."
 PATH="$PWD/node_modules/.bin:$PATH"
 [ "$(id -u)" = 0 ] || exec sudo -E env "PATH=$PATH" bash "$0" "$@"
 
-if [ $# -gt 0 ]; then suite "integration tests" "$@"; else suite "integration tests" ./tests; fi
+[ $# -gt 0 ] || set -- ./tests
+suite "integration tests" --timeout 60000 "$@"
 summary

@@ -72,7 +72,7 @@ static_checks() {
   check types tsc --noEmit -p .
 }
 
-# suite NAME FOLDER...: runs `bun test`, adds up its tests; one that could not even load is a failure.
+# suite NAME ARGUMENT...: runs `bun test`, adds up its tests; one that could not even load is a failure.
 suite() {
   local name=$1 report status=0 good bad
   shift

@@ -16,5 +16,5 @@ set +e
 static_checks
 suite "unit tests" ./src
 export BERTH_BIN=$PWD/dist/berth
-suite "integration tests" ./tests
+suite "integration tests" --timeout 60000 ./tests
 summary

@@ -1,11 +1,9 @@
 /** One container, by the API calls that tests make of it. */
-import type { ContainerCreateRequest, ContainerInspect, HostConfig, WaitResponse } from "#api/types/container.ts";
+import type { ContainerCreateBody, ContainerInspect, WaitResponse } from "#api/types/container.ts";
 import { demultiplex, type Hijacked, type Wire } from "./wire.ts";
 
-export type ContainerOverrides = Partial<Omit<ContainerCreateRequest, "HostConfig">> & {
-  name?: string;
-  HostConfig?: Partial<HostConfig>;
-};
+/** The body of `/containers/create`, and the name that goes into its query. */
+export type ContainerOverrides = ContainerCreateBody & { name?: string };
 
 export interface ExecResult {
   code: number;

@@ -1,7 +1,7 @@
 /** Starts a real daemon with roots, socket and bridge of its own, and proves at the end that it left nothing behind. */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { ContainerCreateRequest, ContainerSummary } from "#api/types/container.ts";
+import type { ContainerSummary } from "#api/types/container.ts";
 import { Box, type ContainerOverrides } from "./box.ts";
 import { DaemonProcess } from "./daemon.ts";
 import { busyboxArchive, testImage } from "./image.ts";
@@ -120,7 +120,7 @@ export class Engine implements AsyncDisposable {
   /** Creates a container of the test image and does not start it. */
   async create(command: readonly string[], overrides: ContainerOverrides = {}): Promise<Box> {
     const { name, ...body } = overrides;
-    const request: Partial<ContainerCreateRequest> = { Image: testImage, Cmd: [...command], ...body };
+    const request = { Image: testImage, Cmd: [...command], ...body };
     const query = name === undefined ? "" : `?name=${encodeURIComponent(name)}`;
     const { Id } = await this.wire.json<{ Id: string }>("POST", `/containers/create${query}`, request);
     return new Box(this.wire, Id);

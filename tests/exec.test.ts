@@ -1,0 +1,70 @@
+/** Exec: further programs in a running container. */
+import { expect, test } from "bun:test";
+import { startEngine } from "./harness/engine.ts";
+import { until } from "./harness/process.ts";
+
+test("streams, exit code, stdin, environment, user and folder", async () => {
+  await using engine = await startEngine();
+  const box = await engine.run(["sleep", "600"], { Env: ["BASE=1"] });
+  expect(await box.exec(["sh", "-c", "echo out; echo err >&2; exit 4"])).toEqual({ code: 4, stdout: "out\n", stderr: "err\n" });
+  expect((await box.exec(["wc", "-c"], { stdin: "x".repeat(5000) })).stdout).toBe("5000\n");
+  expect((await box.exec(["sh", "-c", "echo $BASE$EXTRA"], { Env: ["EXTRA=2"] })).stdout).toBe("12\n");
+  expect((await box.exec(["sh", "-c", "echo $(id -un):$(id -gn) $HOME"], { User: "app" })).stdout).toBe("app:app /home/app\n");
+  expect((await box.exec(["pwd"], { WorkingDir: "/data" })).stdout).toBe("/data\n");
+});
+
+test("a terminal of its own, resized", async () => {
+  await using engine = await startEngine();
+  const box = await engine.run(["sleep", "600"]);
+  const id = await box.prepareExec(["sh"], { Tty: true, stdin: "" });
+  using stream = await engine.wire.hijack(`/exec/${id}/start`, { Detach: false, Tty: true, ConsoleSize: [20, 60] });
+  stream.write("stty size\n");
+  await stream.until("20 60");
+  await engine.wire.bytes("POST", `/exec/${id}/resize?h=25&w=90`);
+  stream.write("stty size\n");
+  await stream.until("25 90");
+  stream.write("exit 5\n");
+  await stream.all();
+  expect(await engine.wire.json("GET", `/exec/${id}/json`)).toMatchObject({ Running: false, ExitCode: 5 });
+});
+
+test("detached, it runs on and can be inspected", async () => {
+  await using engine = await startEngine();
+  const box = await engine.run(["sleep", "600"]);
+  const id = await box.prepareExec(["sh", "-c", "sleep 0.3; echo yes > /root/proof; exit 8"]);
+  await engine.wire.bytes("POST", `/exec/${id}/start`, { body: { Detach: true } });
+  expect(await engine.wire.json("GET", `/exec/${id}/json`)).toMatchObject({ Running: true, ContainerID: box.id });
+  await until("it ended", async () => (await engine.wire.json<{ Running: boolean }>("GET", `/exec/${id}/json`)).Running === false);
+  expect(await engine.wire.json("GET", `/exec/${id}/json`)).toMatchObject({ ExitCode: 8 });
+  expect((await box.exec(["cat", "/root/proof"])).stdout).toBe("yes\n");
+});
+
+test("what cannot run says so: a missing program 127, a stopped container, an unknown id", async () => {
+  await using engine = await startEngine();
+  const box = await engine.run(["sleep", "600"]);
+  expect((await engine.berth(["exec", box.id, "no-such-program"])).code).toBe(127);
+  expect((await engine.berth(["exec", box.id, "/bin/not-executable"])).code).toBe(126);
+  await box.kill();
+  await box.wait();
+  await expect(box.prepareExec(["true"])).rejects.toMatchObject({ status: 409, message: expect.stringContaining("is not running") });
+  await expect(engine.wire.bytes("POST", "/exec/0123456789/start", { body: { Detach: true } })).rejects.toMatchObject({
+    status: 404,
+    message: "No such exec instance: 0123456789",
+  });
+});
+
+test("twenty at once", async () => {
+  await using engine = await startEngine();
+  const box = await engine.run(["sleep", "600"]);
+  const results = await Promise.all(Array.from({ length: 20 }, (_, index) => box.exec(["echo", String(index)])));
+  expect(results.map(({ stdout }) => Number(stdout))).toEqual(Array.from({ length: 20 }, (_, index) => index));
+});
+
+test("an exec ends with its container", async () => {
+  await using engine = await startEngine();
+  const box = await engine.run(["sleep", "600"]);
+  const running = box.exec(["sleep", "600"]);
+  await until("it runs", async () => ((await box.inspect()).ExecIDs ?? []).length === 1);
+  await box.kill();
+  expect((await running).code).toBe(137);
+});

@@ -1,0 +1,81 @@
+/** Volumes, binds and tmpfs: what a container sees, and what outlives it. */
+import { expect, test } from "bun:test";
+import { mkdir, writeFile } from "node:fs/promises";
+import { startEngine } from "./harness/engine.ts";
+
+test("a new named volume takes over what the image has there, owners and modes included; a used one does not", async () => {
+  await using engine = await startEngine();
+  const show = "cat /data/seed; stat -c '%u:%g %a' /data/seed; echo changed > /data/seed";
+  const first = await engine.run(["sh", "-c", show], { HostConfig: { Binds: ["keep:/data"] } });
+  await first.wait();
+  expect((await first.logs()).stdout).toBe("from the image\n1000:2000 640\n");
+  const second = await engine.run(["cat", "/data/seed"], { HostConfig: { Binds: ["keep:/data"] } });
+  await second.wait();
+  expect((await second.logs()).stdout).toBe("changed\n");
+  const empty = await engine.run(["ls", "/data"], {
+    HostConfig: { Mounts: [{ Type: "volume", Source: "bare", Target: "/data", VolumeOptions: { NoCopy: true } }] },
+  });
+  await empty.wait();
+  expect((await empty.logs()).stdout).toBe("");
+});
+
+test("anonymous volumes go with rm -v, named ones stay, used ones cannot be removed", async () => {
+  await using engine = await startEngine();
+  const box = await engine.create(["true"], { Volumes: { "/scratch": {} }, HostConfig: { Binds: ["keep:/data"] } });
+  const names = async () =>
+    ((await engine.wire.json<{ Volumes: { Name: string }[] | null }>("GET", "/volumes")).Volumes ?? []).map(({ Name }) => Name);
+  expect(await names()).toHaveLength(2);
+  await expect(engine.wire.bytes("DELETE", "/volumes/keep")).rejects.toMatchObject({
+    status: 409,
+    message: `remove keep: volume is in use - [${box.id}]`,
+  });
+  await box.remove({ volumes: true });
+  expect(await names()).toEqual(["keep"]);
+});
+
+test("binds show the host's files, read-only where asked", async () => {
+  await using engine = await startEngine();
+  const folder = `${engine.execRoot}/shared`;
+  await mkdir(folder);
+  await writeFile(`${folder}/file`, "host\n");
+  const box = await engine.run(["sh", "-c", "cat /a/file /one; echo box > /a/new; echo x > /b/no"], {
+    HostConfig: { Binds: [`${folder}:/a`, `${folder}:/b:ro`, `${folder}/file:/one:ro`] },
+  });
+  await box.wait();
+  const { stdout, stderr } = await box.logs();
+  expect(stdout).toBe("host\nhost\n");
+  expect(stderr).toContain("Read-only file system");
+  expect(await Bun.file(`${folder}/new`).text()).toBe("box\n");
+});
+
+test("tmpfs has its size and mode and is empty after a restart", async () => {
+  await using engine = await startEngine();
+  const box = await engine.run(["sh", "-c", "ls /t; stat -c %a /t; df -k /t | tail -n 1 | awk '{print $2}'; touch /t/x"], {
+    HostConfig: { Mounts: [{ Type: "tmpfs", Target: "/t", TmpfsOptions: { SizeBytes: 1 << 20, Mode: 0o700 } }] },
+  });
+  await box.wait();
+  await box.start();
+  await box.wait();
+  expect((await box.logs()).stdout).toBe("700\n1024\n700\n1024\n");
+});
+
+test("volumes-from another container, and sharing while both run", async () => {
+  await using engine = await startEngine();
+  const owner = await engine.run(["sleep", "600"], { HostConfig: { Binds: ["shared:/data"] } });
+  const guest = await engine.run(["sh", "-c", "echo hello > /data/note"], { HostConfig: { VolumesFrom: [owner.id] } });
+  expect(await guest.wait()).toBe(0);
+  expect((await owner.exec(["cat", "/data/note"])).stdout).toBe("hello\n");
+});
+
+test("inspect and prune of volumes", async () => {
+  await using engine = await startEngine();
+  await engine.wire.bytes("POST", "/volumes/create", { body: { Name: "mine", Labels: { a: "b" } } });
+  expect(await engine.wire.json("GET", "/volumes/mine")).toMatchObject({ Name: "mine", Driver: "local", Scope: "local", Labels: { a: "b" } });
+  await expect(engine.wire.bytes("POST", "/volumes/create", { body: { Name: "../up" } })).rejects.toMatchObject({ status: 400 });
+  const box = await engine.create(["true"], { Volumes: { "/scratch": {} } });
+  await box.remove();
+  // Without `all`, only anonymous ones are unused enough.
+  const pruned = await engine.wire.json<{ VolumesDeleted: string[] | null }>("POST", "/volumes/prune");
+  expect(pruned.VolumesDeleted).toHaveLength(1);
+  await expect(engine.wire.json("GET", "/volumes/absent")).rejects.toMatchObject({ status: 404 });
+});
