@@ -35,7 +35,7 @@ export interface CapabilitySets {
   ambient: string[];
 }
 
-/** `type` is `RLIMIT_…`; the values are those of setrlimit(2), RLIM_INFINITY as 2^64-1 clipped to a JSON-safe number. */
+/** `type` is `RLIMIT_…`; unlimited is RLIM_INFINITY of `./json.ts`, which is also who writes it. */
 export interface Rlimit {
   type: string;
   soft: number;
