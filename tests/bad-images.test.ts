@@ -1,7 +1,6 @@
 /** Hostile and broken image archives: refused with the reason, without a trace outside and inside the data root. */
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { startEngine } from "./harness/engine.ts";
 import { busyboxArchive, busyboxLayer, dockerArchive } from "./harness/image.ts";
 import { output } from "./harness/process.ts";
@@ -80,17 +79,15 @@ test("what is no image archive at all is refused", async () => {
 
 test("a bomb of ten gigabytes of zeros stops at the limit", async () => {
   await using engine = await startEngine({ image: false, arguments: ["--max-layer-size", "100m"] });
-  const folder = `${engine.execRoot}/bomb`;
-  await mkdir(folder);
-  // 10 MB of compressed zeros, made as a stream: a header that claims 10 GB, then the zeros.
   const size = 10 * 2 ** 30;
-  await Bun.write(`${folder}/header`, tar([{ name: "zeros", size }]).subarray(0, 512));
-  await output(["sh", "-c", `(cat ${folder}/header; head -c ${size} /dev/zero) | gzip -1 > ${folder}/layer.gz`], { timeout: 120_000 });
-  const layer = await Bun.file(`${folder}/layer.gz`).bytes();
+  // A gzip file may be made of many: 160 times the same 64 MB of zeros after a header that claims them all.
+  const header = Bun.gzipSync(tar([{ name: "zeros", size }]).subarray(0, 512));
+  const zeros = Bun.gzipSync(new Uint8Array(64 << 20));
+  const layer = Buffer.concat([header, ...Array.from({ length: 160 }, () => zeros)]);
   const archive = dockerArchive({ tags: ["bomb:1"], layers: [layer], diffIds: [`sha256:${"1".repeat(64)}`] });
   await expect(engine.load(archive)).rejects.toThrow(/limit|larger|exceed/i);
   expect(await engine.leftovers()).toEqual([]);
-}, 180_000);
+});
 
 test("a full disk while unpacking is told, and the space comes back", async () => {
   const image = `/var/tmp/bt-disk-${process.pid}.img`;
