@@ -1,10 +1,10 @@
 /** The container engine: its parts, wired over one data root, and the order in which they wake and rest. */
 import type { Database } from "bun:sqlite";
 import { mkdirSync } from "node:fs";
-import type { ContainerRecord } from "#engine/container/record.ts";
 import type { Logger } from "#lib/log.ts";
-import { cgroupHost } from "#linux/cgroup.ts";
+import { prepareHost } from "#linux/cgroup.ts";
 import { NamespaceWorker } from "#linux/namespaces.ts";
+import type { RegistryOptions } from "#registry/client/endpoint.ts";
 import type { Schema } from "#store/database.ts";
 import type { Layout } from "#store/layout.ts";
 import { openStore, type Store, storeSchema } from "#store/store.ts";
@@ -16,12 +16,13 @@ import { containerSchema, ContainerStore } from "./container/store.ts";
 import { EventBus, eventSchema } from "./event/bus.ts";
 import { ExecService } from "./exec/service.ts";
 import { ImageService, imageSchema } from "./image/service.ts";
+import type { ImageUsers } from "./image/types.ts";
 import { NetworkService, networkSchema } from "./network/service.ts";
 import type { NetworkOptions } from "./network/types.ts";
 import type { MonitorPrograms } from "./runtime/conmon.ts";
 import { ExitWatcher } from "./runtime/exits.ts";
 import { OciRuntime } from "./runtime/oci-runtime.ts";
-import { readHostFacts } from "./spec/host.ts";
+import { type HostFacts, readHostFacts } from "./spec/host.ts";
 import { volumeSchema } from "./volume/schema.ts";
 import { VolumeService } from "./volume/service.ts";
 
@@ -43,4 +44,98 @@ export interface EngineOptions {
   conmon: string;
   runtime: string;
   network: NetworkOptions;
+  registry: RegistryOptions;
+}
+
+/**
+ * `open`, `recover`, serve clients, `startByPolicy`, and in the end `close`. The caller holds the data root's lock and
+ * closes the database afterwards. Dying at any moment instead of closing loses nothing: the next `recover` mends it.
+ */
+export class Engine {
+  readonly containers: ContainerService;
+  readonly execs: ExecService;
+  readonly images: ImageService;
+  readonly networks: NetworkService;
+  readonly volumes: VolumeService;
+  readonly events: EventBus;
+  readonly store: Store;
+  readonly host: HostFacts;
+  readonly #context: EngineContext;
+
+  private constructor(context: EngineContext, store: Store) {
+    this.#context = context;
+    this.store = store;
+    this.containers = new ContainerService(context, store);
+    this.execs = new ExecService(context);
+    this.images = context.images;
+    this.networks = context.networks;
+    this.volumes = context.volumes;
+    this.events = context.events;
+    this.host = context.host;
+  }
+
+  /** Prepares the host's cgroups where the runtime needs it. Throws "unavailable" and "forbidden" with the remedy. */
+  static open({ db, layout, log, conmon, runtime, network, registry }: EngineOptions): Engine {
+    for (const folder of [layout.bundles, layout.exits, layout.networkNamespaces]) {
+      mkdirSync(folder, { recursive: true, mode: 0o711 });
+    }
+    const cgroups = prepareHost();
+    const host = readHostFacts(cgroups);
+    const store = openStore(db, layout, log);
+    const events = new EventBus(db);
+    const emit: EventBus["emit"] = (...event) => events.emit(...event);
+    const namespaces = new NamespaceWorker();
+    namespaces.warm();
+    const containers = new ContainerStore(db, newConsole);
+    const programs: MonitorPrograms = { conmon, runtime, runtimeOptions: ["--root", layout.runtimeRoot] };
+    const context: EngineContext = {
+      layout,
+      log,
+      containers,
+      images: new ImageService({ db, store, layout, log, emit, registry, runtime, users: usersOf(containers) }),
+      snapshots: store.snapshots,
+      networks: new NetworkService({
+        db,
+        layout,
+        namespaces,
+        log,
+        emit: (action, id, attributes) => emit("network", action, id, attributes),
+        options: network,
+      }),
+      volumes: new VolumeService(db, layout, emit, log),
+      events,
+      host,
+      programs,
+      runtime: new OciRuntime(programs),
+      exits: new ExitWatcher(layout.exits),
+      namespaces,
+    };
+    return new Engine(context, store);
+  }
+
+  /** Takes over what the last daemon left. Call once, before anything else. */
+  async recover(): Promise<void> {
+    await this.volumes.recover();
+    await this.containers.recover();
+    this.execs.recover();
+  }
+
+  /** Containers run on, unless `stop`. */
+  async close(options: { stop: boolean }): Promise<void> {
+    await this.containers.close(options);
+    await this.networks.close();
+    this.#context.exits[Symbol.dispose]();
+    this.#context.namespaces.close();
+    await this.store[Symbol.asyncDispose]();
+    this.events.close();
+  }
+}
+
+/** Which containers keep an image from being removed. */
+function usersOf(containers: ContainerStore): ImageUsers {
+  return (image) =>
+    containers
+      .all()
+      .filter(({ record }) => record.imageId === image)
+      .map(({ id, state, record }) => ({ id, running: isRunning(state), imageName: record.config.Image }));
 }

@@ -195,12 +195,12 @@ function closeQuietly(fd: number): void {
 }
 
 class LineReader {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+  readonly #chunks: AsyncIterator<Uint8Array>;
   readonly #decoder = new TextDecoder();
   #text = "";
 
   constructor(fd: number) {
-    this.#reader = Bun.file(fd).stream().getReader();
+    this.#chunks = Bun.file(fd).stream()[Symbol.asyncIterator]();
   }
 
   async next(): Promise<SyncMessage | undefined> {
@@ -211,13 +211,13 @@ class LineReader {
         this.#text = this.#text.slice(end + 1);
         return JSON.parse(line) as SyncMessage;
       }
-      const { value, done } = await this.#reader.read();
-      if (done) return undefined;
+      const { value, done } = await this.#chunks.next();
+      if (done === true) return undefined;
       this.#text += this.#decoder.decode(value, { stream: true });
     }
   }
 
   async close(): Promise<void> {
-    await this.#reader.cancel();
+    await this.#chunks.return?.();
   }
 }
