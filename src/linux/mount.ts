@@ -48,8 +48,8 @@ export function mountTmpfs(
   });
 }
 
-export type Propagation =
-  | "private" | "rprivate" | "slave" | "rslave" | "shared" | "rshared" | "unbindable" | "runbindable";
+/** As in mount(8); those with an "r" also reach the mounts below. */
+export type Propagation = keyof typeof PROPAGATION;
 
 export interface BindOptions {
   /** Of this mount only, or with "recursive" of every mount below it too (kernel 5.12). */
@@ -69,9 +69,8 @@ export function bindMount(source: string, target: string, options: BindOptions =
   try {
     if (readOnly !== false) setAttributes(doing, tree, MOUNT_ATTR_RDONLY, 0, readOnly === "recursive");
     if (propagation !== undefined) {
-      const recurse = propagation.length > 7 && propagation.startsWith("r");
-      const type = PROPAGATION[(recurse ? propagation.slice(1) : propagation) as keyof typeof PROPAGATION];
-      setAttributes(doing, tree, 0, type, recurse);
+      const { type, deep } = PROPAGATION[propagation];
+      setAttributes(doing, tree, 0, type, deep);
     }
     moveMount(doing, tree, target);
   } finally {
@@ -275,4 +274,13 @@ const FSCONFIG_SET_STRING = 1;
 const FSCONFIG_CMD_CREATE = 6;
 const MOUNT_ATTR_RDONLY = 1;
 const ATTRIBUTES: Readonly<Record<MountFlag, number>> = { ro: 1, nosuid: 2, nodev: 4, noexec: 8 };
-const PROPAGATION = { unbindable: 1 << 17, private: 1 << 18, slave: 1 << 19, shared: 1 << 20 } as const;
+const PROPAGATION = {
+  unbindable: { type: 1 << 17, deep: false },
+  runbindable: { type: 1 << 17, deep: true },
+  private: { type: 1 << 18, deep: false },
+  rprivate: { type: 1 << 18, deep: true },
+  slave: { type: 1 << 19, deep: false },
+  rslave: { type: 1 << 19, deep: true },
+  shared: { type: 1 << 20, deep: false },
+  rshared: { type: 1 << 20, deep: true },
+} as const;

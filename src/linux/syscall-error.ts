@@ -19,6 +19,7 @@ export interface SyscallFailure {
  * resources "unavailable", calls this kernel lacks "not-implemented", everything else "internal".
  */
 export class SyscallError extends EngineError {
+  readonly doing: string;
   readonly call: string;
   readonly args: string;
   readonly errno: number;
@@ -30,6 +31,7 @@ export class SyscallError extends EngineError {
     const detail = failure.detail ? ` (${failure.detail})` : "";
     super(kind, `${failure.doing}: ${shown}: ${code} ${text}${detail}`, options);
     this.name = "SyscallError";
+    this.doing = failure.doing;
     this.call = failure.call;
     this.args = failure.args;
     this.errno = failure.errno;
@@ -63,8 +65,10 @@ export const ENODEV = 19;
 export const ENOTDIR = 20;
 export const EINVAL = 22;
 export const ENOSPC = 28;
+export const EPIPE = 32;
 export const ERANGE = 34;
 export const ENOSYS = 38;
+export const ELOOP = 40;
 export const ENODATA = 61;
 export const EOPNOTSUPP = 95;
 export const ECONNREFUSED = 111;
