@@ -1,4 +1,5 @@
 /** What every verb is given: the streams, the environment, and the way to the daemon. */
+import { Connection } from "./connection.ts";
 import { ExitError } from "./errors.ts";
 import { defaultHost, type globalFlags } from "./globals.ts";
 import type { Values } from "./flags.ts";
@@ -9,6 +10,7 @@ export class Session {
   readonly out = new Output(1);
   readonly err = new Output(2);
   readonly env: NodeJS.ProcessEnv;
+  #daemon: Connection | undefined;
   readonly #globals: Partial<Values<typeof globalFlags>>;
 
   constructor(globals: Partial<Values<typeof globalFlags>>, env: NodeJS.ProcessEnv) {
@@ -24,6 +26,11 @@ export class Session {
     const hosts = this.#globals.host ?? [];
     if (hosts.length > 1) throw new ExitError(1, "Specify only one -H");
     return hosts[0] ?? (this.env["BERTH_HOST"] || this.env["DOCKER_HOST"] || defaultHost);
+  }
+
+  /** The daemon; not spoken to until a request is sent. */
+  get daemon(): Connection {
+    return (this.#daemon ??= new Connection(this.host, this.env["DOCKER_API_VERSION"]));
   }
 
   get debug(): boolean {

@@ -1,0 +1,20 @@
+/** `berth create`: makes a container without starting it. */
+import { verb as define } from "../command.ts";
+import { bodyOf, createContainer, runFailure } from "./creation.ts";
+import { containerFlags, creationFlags } from "./options.ts";
+
+export const verb = define({
+  use: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+  flags: { ...containerFlags, ...creationFlags },
+  args: { min: 1 },
+  interspersed: false,
+  complete: ["images"],
+  async run(session, parsed) {
+    const body = bodyOf("create", parsed);
+    try {
+      session.out.line(await createContainer(session, parsed, body));
+    } catch (error) {
+      throw runFailure("create", error);
+    }
+  },
+});

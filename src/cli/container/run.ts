@@ -1,0 +1,95 @@
+/** `berth run`: creates a container, starts it, and stays with it unless told otherwise. */
+import type { WaitResponse } from "#api/types/container.ts";
+import { pump, proxySignals, followSize } from "../attach.ts";
+import { verb as define } from "../command.ts";
+import type { Hijacked } from "../hijacked.ts";
+import { ExitError } from "../errors.ts";
+import { bool, string } from "../kinds.ts";
+import type { Session } from "../session.ts";
+import { bodyOf, createContainer, runFailure, type CreationOptions } from "./creation.ts";
+import { containerFlags, creationFlags } from "./options.ts";
+import { awaitExit, exitStatus } from "./waiting.ts";
+
+export const verb = define({
+  use: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+  flags: {
+    ...containerFlags,
+    ...creationFlags,
+    detach: bool("Run container in background and print container ID", { short: "d" }),
+    "detach-keys": string("Override the key sequence for detaching a container"),
+    "sig-proxy": bool("Proxy received signals to the process", { initial: true }),
+  },
+  args: { min: 1 },
+  interspersed: false,
+  complete: ["images"],
+  async run(session, parsed) {
+    const { flags } = parsed;
+    const body = bodyOf("run", parsed);
+    if (flags.detach) {
+      if (flags.attach.length > 0) throw new ExitError(1, "conflicting options: cannot specify both --attach and --detach");
+      Object.assign(body, { AttachStdin: false, AttachStdout: false, AttachStderr: false, StdinOnce: false });
+    } else if (body.AttachStdin && flags.tty && !session.interactive) throw new ExitError(1, "the input device is not a TTY");
+    try {
+      if (!body.AttachStdin && !body.AttachStdout && !body.AttachStderr) return await background(session, parsed, body);
+      return await foreground(session, parsed, body);
+    } catch (error) {
+      throw runFailure("run", error);
+    }
+  },
+});
+
+type Body = ReturnType<typeof bodyOf>;
+
+async function background(session: Session, parsed: CreationOptions, body: Body): Promise<number> {
+  const id = await createContainer(session, parsed, body);
+  await session.daemon.send("POST", `/containers/${id}/start`);
+  session.out.line(id);
+  return 0;
+}
+
+async function foreground(
+  session: Session,
+  parsed: CreationOptions & { flags: { "detach-keys": string; "sig-proxy": boolean } },
+  body: Body,
+): Promise<number> {
+  const { daemon } = session;
+  const { flags } = parsed;
+  const id = await createContainer(session, parsed, body);
+  using _signals = flags["sig-proxy"] ? proxySignals(daemon, id) : undefined;
+  const streams = { stdin: body.AttachStdin === true, stdout: body.AttachStdout === true, stderr: body.AttachStderr === true, tty: flags.tty };
+  // Both must be in place before the start, neither needs the other.
+  const [stream, { exit }] = await Promise.all([
+    attach(session, id, streams, flags["detach-keys"]),
+    awaitExit(daemon, id, flags.rm ? "removed" : "next-exit"),
+  ]);
+  const pumped = pump(session, stream, streams);
+  try {
+    await daemon.send("POST", `/containers/${id}/start`);
+  } catch (error) {
+    stream.close();
+    await pumped.catch(() => undefined);
+    if (flags.rm) await exit.catch(() => undefined);
+    throw error;
+  }
+  using _size = flags.tty && session.out.isTerminal ? await followSize(daemon, `/containers/${id}/resize`) : undefined;
+  return finish(session, id, streams, pumped, exit);
+}
+
+/** The stream and the exit can end in either order; a stream that ends alone was detached from. */
+async function finish(session: Session, id: string, streams: { stdout: boolean; stderr: boolean; tty: boolean }, pumped: Promise<void>, wait: Promise<WaitResponse>): Promise<number> {
+  if (streams.stdout || streams.stderr) await pumped;
+  if (streams.tty && (await detached(session, id, wait))) return 0;
+  return exitStatus(await wait);
+}
+
+/** Whether the container goes on without us, because the detach keys were typed. */
+async function detached(session: Session, id: string, wait: Promise<WaitResponse>): Promise<boolean> {
+  const soon = await Promise.race([wait.then(() => "exit"), Bun.sleep(200)]);
+  if (soon === "exit") return false;
+  const { State } = await session.daemon.json<{ State: { Running: boolean } }>("GET", `/containers/${id}/json`);
+  return State.Running;
+}
+
+function attach(session: Session, id: string, { stdin, stdout, stderr }: { stdin: boolean; stdout: boolean; stderr: boolean }, detachKeys: string): Promise<Hijacked> {
+  return session.daemon.hijack(`/containers/${id}/attach`, { query: { stream: true, stdin, stdout, stderr, detachKeys: detachKeys || undefined } });
+}
