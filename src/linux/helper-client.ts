@@ -1,9 +1,28 @@
 /** What the daemon asks of helper processes: unpack, pack, measure and remove trees without touching their bytes itself. */
+import { closeSync, openSync, readSync } from "node:fs";
 import { EngineError } from "#lib/errors.ts";
+import { type HelperOperation, type HelperOutcome, helperCommand } from "./helper.ts";
+import type { TreeSize } from "./helper-disk.ts";
+import type { PackTreeRequest } from "./helper-pack.ts";
+import {
+  cleanPath,
+  type DecompressRequest,
+  type DecompressResult,
+  type UnpackTreeRequest,
+  type UnpackTreeResult,
+} from "./helper-unpack.ts";
+import { checked, O_CLOEXEC, syscall } from "./libc.ts";
+
+const F_SETPIPE_SZ = 1031;
+/** What an unprivileged user may ask for, hence every kernel grants. */
+const pipeSize = 1024 * 1024;
 
 export interface UnpackRequest {
-  /** A tar, perhaps compressed (gzip, zstd, xz, bzip2), as a path or a descriptor positioned at its start, which the caller closes. */
-  readonly archive: string | number;
+  /**
+   * A tar, perhaps compressed (gzip, zstd, xz, bzip2): the path of a file, a descriptor at its start, which stays the
+   * caller's, or a stream.
+   */
+  readonly archive: string | number | ReadableStream<Uint8Array>;
   /** Existing folder; the helper changes its root to it. */
   readonly target: string;
   /** "layer" turns OCI whiteouts into overlay ones, "plain" takes names as they are (docker cp). */
@@ -12,7 +31,9 @@ export interface UnpackRequest {
   readonly directory?: string;
   /** Compute the digest of the uncompressed stream. */
   readonly digest?: boolean;
+  /** Of file content; default 64 GiB. */
   readonly maxBytes?: number;
+  /** Default 4 million. */
   readonly maxEntries?: number;
   /** Give everything to this owner instead of the archive's. */
   readonly owner?: { readonly uid: number; readonly gid: number };
@@ -20,32 +41,85 @@ export interface UnpackRequest {
   readonly keepDirectories?: boolean;
 }
 
-export interface UnpackResult {
+export interface UnpackResult extends UnpackTreeResult {
   /** `sha256:<hex>` of the uncompressed stream, where asked for. */
   readonly digest?: string;
-  /** Bytes of regular files. */
-  readonly bytes: number;
-  readonly entries: number;
-  /** Directories made because an entry needed them though the archive has none, parents first; names as latin1 bytes. */
-  readonly impliedDirectories: readonly string[];
 }
 
 /**
- * Unpacks into `target`. Rejects "invalid" for a malformed or malicious archive or an exceeded limit, "internal" for
- * the disk's failures; what was written till then is left for the caller to remove.
+ * Unpacks into `target`: `bytes` counts the content of files, `impliedDirectories` are those made because an entry
+ * needed them though the archive has none, parents first, latin1 for bytes.
+ *
+ * Rejects "invalid" for a malformed or malicious archive or an exceeded limit, "not-found" without `directory`, and
+ * with the disk's failures; what was written till then is for the caller to remove.
  */
-export function unpackArchive(_request: UnpackRequest, _signal?: AbortSignal): Promise<UnpackResult> {
-  throw new EngineError("not-implemented", "");
+export async function unpackArchive(request: UnpackRequest, signal?: AbortSignal): Promise<UnpackResult> {
+  const { archive, maxBytes = 64 * 2 ** 30, maxEntries = 4_000_000 } = request;
+  const tree: UnpackTreeRequest = {
+    target: request.target,
+    mode: request.mode,
+    directory: cleanPath(Buffer.from(request.directory ?? "").toString("latin1")),
+    maxBytes,
+    maxEntries,
+    owner: request.owner ?? null,
+    keepDirectories: request.keepDirectories ?? false,
+  };
+  const input = typeof archive === "string" ? openSync(archive, "r") : archive;
+  try {
+    const isPlain = typeof archive === "string" && !request.digest && !isCompressed(archive);
+    if (isPlain) return (await start("unpack", tree, input, "ignore", signal).outcome) as UnpackTreeResult;
+    // Headers, padding and the end mark come on top of the content.
+    return await unpackThroughPipe(input, tree, { maxBytes: maxBytes + maxEntries * 1024 }, signal);
+  } finally {
+    if (typeof archive === "string") closeSync(input as number);
+  }
+}
+
+async function unpackThroughPipe(
+  input: number | ReadableStream<Uint8Array>,
+  tree: UnpackTreeRequest,
+  limit: DecompressRequest,
+  signal?: AbortSignal,
+): Promise<UnpackResult> {
+  const [readEnd, writeEnd] = openPipe();
+  const running: Promise<unknown>[] = [];
+  try {
+    running.push(start("unpack", tree, readEnd, "ignore", signal).outcome);
+    running.push(start("decompress", limit, input, writeEnd, signal).outcome);
+  } finally {
+    // Only the helpers hold the ends now: when one stops, the other notices.
+    closeSync(readEnd);
+    closeSync(writeEnd);
+  }
+  const [unpacked, decompressed] = await Promise.allSettled(running);
+  // A stream cut off upstream is the cause of a truncated tar downstream.
+  if (decompressed?.status === "rejected") throw decompressed.reason;
+  if (unpacked?.status !== "fulfilled") throw unpacked?.reason;
+  return { ...(unpacked.value as UnpackTreeResult), ...(decompressed?.value as DecompressResult) };
+}
+
+/** Whether a file begins like a gzip, zstd, xz or bzip2 stream. */
+export function isCompressed(path: string): boolean {
+  const start = Buffer.alloc(6);
+  const fd = openSync(path, "r");
+  try {
+    readSync(fd, start, 0, start.length, 0);
+  } finally {
+    closeSync(fd);
+  }
+  const hex = start.toString("hex");
+  // The last is zstd's skippable frame, 184D2A50 to 184D2A5F in little endian.
+  return /^(1f8b|28b52ffd|fd377a585a00|425a68|5.2a4d18)/.test(hex);
 }
 
 export interface PackRequest {
   /** The helper changes its root to it. */
   readonly root: string;
-  /** What to pack, looked up inside `root`; default everything. Absent ones are an error of kind "not-found". */
-  readonly paths?: readonly string[];
+  /** What to pack, links on the way to it followed inside `root`; default everything below `root`. */
+  readonly path?: string;
   /** "layer" turns overlay whiteouts and opaque directories of an upper folder into OCI ones; "plain" takes all as is. */
   readonly mode: "layer" | "plain";
-  /** Entry name for the one path given (docker cp renames). */
+  /** Entry name for `path` instead of its own. */
   readonly rename?: string;
 }
 
@@ -55,11 +129,75 @@ export interface PackStream {
   readonly done: Promise<void>;
 }
 
-export function packTree(_request: PackRequest, _signal?: AbortSignal): PackStream {
-  throw new EngineError("not-implemented", "");
+/** `done` rejects "not-found" for an absent path. */
+export function packTree(request: PackRequest, signal?: AbortSignal): PackStream {
+  const tree: PackTreeRequest = {
+    root: request.root,
+    path: cleanPath(Buffer.from(request.path ?? "").toString("latin1")),
+    mode: request.mode,
+    rename: Buffer.from(request.rename ?? "").toString("latin1"),
+  };
+  const { child, outcome } = start("pack", tree, "ignore", "pipe", signal);
+  const done = outcome.then(() => {});
+  done.catch(() => {}); // told to whoever awaits it, however late
+  return { stream: child.stdout as ReadableStream<Uint8Array>, done };
 }
 
-/** Bytes on disk and inodes below a folder, hard links once, one file system. */
-export function measureTree(_root: string, _signal?: AbortSignal): Promise<{ bytes: number; inodes: number }> {
-  throw new EngineError("not-implemented", "");
+/** Of a folder and all below it. */
+export async function measureTree(root: string, signal?: AbortSignal): Promise<TreeSize> {
+  return (await start("measure", { root }, "ignore", "ignore", signal).outcome) as TreeSize;
+}
+
+/** Empties a folder at low priority. Resolves to the messages of what could not be removed. */
+export async function emptyFolder(root: string, signal?: AbortSignal): Promise<string[]> {
+  const outcome = await start("remove", { root }, "ignore", "ignore", signal).outcome;
+  return (outcome as { failures: string[] }).failures;
+}
+
+function openPipe(): [readEnd: number, writeEnd: number] {
+  const ends = new Int32Array(2);
+  checked("cannot make a pipe", "", "pipe2", ends, O_CLOEXEC);
+  const [readEnd, writeEnd] = ends as unknown as [number, number];
+  syscall("fcntl", writeEnd, F_SETPIPE_SZ, pipeSize);
+  return [readEnd, writeEnd];
+}
+
+function start(
+  operation: HelperOperation,
+  request: object,
+  stdin: number | ReadableStream<Uint8Array> | "ignore",
+  stdout: number | "pipe" | "ignore",
+  signal?: AbortSignal,
+) {
+  signal?.throwIfAborted();
+  const child = Bun.spawn([...helperCommand(), operation, JSON.stringify({ ...request, parent: process.pid })], {
+    cwd: "/", // Bun reads settings from the working directory
+    env: {},
+    stdio: [stdin, stdout, "pipe"],
+    ...(signal && { signal, killSignal: "SIGKILL" as const }),
+  });
+  return { child, outcome: outcomeOf(operation, child, signal) };
+}
+
+async function outcomeOf(
+  operation: HelperOperation,
+  child: { readonly stderr: ReadableStream<Uint8Array>; readonly exited: Promise<number> },
+  signal?: AbortSignal,
+): Promise<unknown> {
+  const [said, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+  signal?.throwIfAborted();
+  const outcome = parseOutcome(said);
+  if (outcome === undefined) {
+    throw new EngineError("internal", `cannot ${operation}: the helper ended with status ${code}: ${said.trim()}`);
+  }
+  if ("error" in outcome) throw new EngineError(outcome.error.kind, outcome.error.message);
+  return outcome.result;
+}
+
+function parseOutcome(said: string): HelperOutcome | undefined {
+  try {
+    return JSON.parse(said.trimEnd().split("\n").at(-1) ?? "") as HelperOutcome;
+  } catch {
+    return undefined; // it crashed, and this is what its runtime or the C library had to say
+  }
 }

@@ -1,12 +1,53 @@
 /** The chrooted helper: this same executable under a hidden verb, so that a malicious archive can crash only that. */
-import { EngineError } from "#lib/errors.ts";
+import { writeSync } from "node:fs";
+import { EngineError, errorKind, errorMessage, type ErrorKind } from "#lib/errors.ts";
 
-/** `berth __helper`: the command to spawn; operation and options still to be appended. */
+/** What a helper says at its end, as the last line of its standard error. */
+export type HelperOutcome = { readonly result: unknown } | { readonly error: { kind: ErrorKind; message: string } };
+
+export type HelperOperation = "decompress" | "unpack" | "pack" | "measure" | "remove";
+
+/** The command to spawn; operation and request (JSON) are still to be appended. */
 export function helperCommand(): string[] {
-  throw new EngineError("not-implemented", "");
+  const compiled = Bun.main.startsWith("/$bunfs/");
+  if (compiled) return [process.execPath, "__helper"];
+  return [process.execPath, Bun.fileURLToPath(new URL("./helper-main.ts", import.meta.url))];
 }
 
-/** Runs one helper operation in this process; `argv` is what follows `__helper`. Resolves to the exit code. */
-export function runHelper(_argv: readonly string[]): Promise<number> {
-  throw new EngineError("not-implemented", "");
+/**
+ * Runs one operation in this process: `argv` is what follows `__helper`. Resolves to the exit code.
+ * Bytes go through standard input and output. Dies with the process that started it.
+ */
+export async function runHelper(argv: readonly string[]): Promise<number> {
+  let outcome: HelperOutcome;
+  try {
+    outcome = { result: await run(argv[0] ?? "", JSON.parse(argv[1] ?? "{}")) };
+  } catch (error) {
+    outcome = { error: { kind: errorKind(error), message: errorMessage(error) } };
+  }
+  const text = Buffer.from(`\n${JSON.stringify(outcome)}\n`);
+  for (let done = 0; done < text.length; ) done += writeSync(2, text, done);
+  return "error" in outcome ? 1 : 0;
+}
+
+// The request was written by `helper-client.ts` of this very program. What an operation needs is loaded before it
+// changes its root: afterwards no file name means what it did.
+async function run(operation: string, { parent, ...request }: { parent: number }): Promise<unknown> {
+  const { TreeCalls } = await import("./helper-calls.ts");
+  const calls = new TreeCalls(`cannot ${operation}`);
+  calls.dieWith(parent);
+  switch (operation) {
+    case "decompress":
+      return (await import("./helper-unpack.ts")).decompress(request as never, calls);
+    case "unpack":
+      return (await import("./helper-unpack.ts")).unpackTree(request as never, calls);
+    case "pack":
+      return (await import("./helper-pack.ts")).packTree(request as never, calls);
+    case "measure":
+      return (await import("./helper-disk.ts")).measure(request as never, calls);
+    case "remove":
+      return (await import("./helper-disk.ts")).removeBelow(request as never, calls);
+    default:
+      throw new EngineError("invalid", `unknown helper operation ${JSON.stringify(operation)}`);
+  }
 }

@@ -1,0 +1,52 @@
+/** Helper operations on whole trees: measuring them, and removing them when nobody waits. */
+import { S_IFDIR, S_IFMT, type TreeCalls } from "./helper-calls.ts";
+
+export interface TreeRequest {
+  readonly root: string;
+}
+
+export interface TreeSize {
+  /** On disk, names of one file once. */
+  readonly bytes: number;
+  readonly inodes: number;
+}
+
+/** Of everything below `root`, itself included. */
+export function measure(request: TreeRequest, calls: TreeCalls): TreeSize {
+  const seen = new Set<string>();
+  let bytes = 0;
+  let inodes = 0;
+  const visit = (dir: number, name: string): void => {
+    const stat = calls.stat(dir, name);
+    if (stat === undefined) return;
+    const isDirectory = (stat.mode & S_IFMT) === S_IFDIR;
+    if (stat.nlink > 1 && !isDirectory) {
+      if (seen.has(stat.identity)) return;
+      seen.add(stat.identity);
+    }
+    bytes += stat.allocated;
+    inodes++;
+    if (!isDirectory) return;
+    const fd = name === "" ? dir : calls.openDirectory(dir, name);
+    if (fd < 0) return; // removed meanwhile
+    for (const entry of calls.list(fd)) visit(fd, entry.name);
+    if (fd !== dir) calls.close(fd);
+  };
+  visit(calls.enterRoot(request.root), "");
+  return { bytes, inodes };
+}
+
+/** Empties `root`, at a priority that disturbs nobody; what cannot be removed is left and named. */
+export function removeBelow(request: TreeRequest, calls: TreeCalls): { failures: string[] } {
+  calls.lowerPriority();
+  const root = calls.enterRoot(request.root);
+  const failures: string[] = [];
+  for (const entry of calls.list(root)) {
+    try {
+      calls.removeTree(root, entry.name, entry.type);
+    } catch (error) {
+      failures.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  return { failures };
+}
