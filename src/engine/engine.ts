@@ -4,7 +4,7 @@ import { mkdirSync } from "node:fs";
 import type { Logger } from "#lib/log.ts";
 import { prepareHost } from "#linux/cgroup.ts";
 import { NamespaceWorker } from "#linux/namespaces.ts";
-import type { RegistryOptions } from "#registry/client/endpoint.ts";
+import { RegistryClient, type RegistryOptions } from "#registry/client/repository.ts";
 import type { Schema } from "#store/database.ts";
 import type { Layout } from "#store/layout.ts";
 import { openStore, type Store, storeSchema } from "#store/store.ts";
@@ -92,7 +92,16 @@ export class Engine {
       layout,
       log,
       containers,
-      images: new ImageService({ db, store, layout, log, emit, registry, runtime, users: usersOf(containers) }),
+      images: new ImageService({
+        db,
+        store,
+        layout,
+        log,
+        emit,
+        runtime,
+        registry: new RegistryClient(registry),
+        users: usersOf(containers),
+      }),
       snapshots: store.snapshots,
       networks: new NetworkService({
         db,

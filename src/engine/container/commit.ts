@@ -4,6 +4,7 @@ import type { ContainerCommitQuery } from "#api/types/query.ts";
 import type { NewLayer } from "#engine/image/types.ts";
 import { EngineError } from "#lib/errors.ts";
 import { packTree } from "#linux/helper-client.ts";
+import type { RunConfig } from "#oci/image-config.ts";
 import { ociLayer } from "#oci/media-type.ts";
 import type { ContentStore } from "#store/content.ts";
 import type { LayerStore } from "#store/layers.ts";
@@ -56,7 +57,8 @@ export async function commitContainer(
 }
 
 /** The part of a container's configuration that an image carries. */
-function runConfig(config: ContainerConfig) {
+function runConfig(config: ContainerConfig): RunConfig {
+  const { Test, ...health } = config.Healthcheck ?? {};
   return {
     User: config.User,
     ExposedPorts: config.ExposedPorts ?? {},
@@ -67,7 +69,7 @@ function runConfig(config: ContainerConfig) {
     WorkingDir: config.WorkingDir,
     Labels: config.Labels,
     ...(config.StopSignal && { StopSignal: config.StopSignal }),
-    ...(config.Healthcheck && { Healthcheck: config.Healthcheck }),
+    ...(config.Healthcheck && { Healthcheck: { ...health, ...(Test && { Test }) } }),
     ...(config.Shell && { Shell: config.Shell }),
   };
 }

@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import type { ContainerCreateRequest, ContainerCreateResponse, LogConfig } from "#api/types/container.ts";
 import type { Platform } from "#api/types/system.ts";
+import { wireConfig } from "#engine/image/inspect.ts";
 import { Console } from "#engine/runtime/console.ts";
 import { mergeImageConfig } from "#engine/spec/image-config.ts";
 import { validateContainer } from "#engine/spec/validate.ts";
@@ -32,7 +33,7 @@ export async function createContainer(
   }
   const image = images.resolve(request.Config.Image);
   const warnings = assertPlatform(image.config, platform);
-  const config = mergeImageConfig(request.Config, image.config.config ?? {});
+  const config = mergeImageConfig(request.Config, wireConfig(image.config.config));
   const hostConfig = structuredClone(request.HostConfig);
   const id = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
 
