@@ -248,6 +248,12 @@ export class TreeCalls {
     return found;
   }
 
+  /** Whether overlayfs hides what the layers below have in this directory. */
+  isOpaque(fd: number): boolean {
+    const value = Buffer.alloc(8);
+    return syscall("fgetxattr", fd, this.#put("trusted.overlay.opaque"), value, value.length) === 1 && value[0] === 0x79;
+  }
+
   readLink(dir: number, name: string): string {
     const target = Buffer.alloc(4096);
     const size = this.#must("readlinkat", name, syscall("readlinkat", dir, this.#put(name), target, target.length));

@@ -29,8 +29,8 @@ export interface UnpackRequest {
   readonly mode: "layer" | "plain";
   /** Folder that the names are relative to, looked up inside `target`; default its root. */
   readonly directory?: string;
-  /** Compute the digest of the uncompressed stream. */
-  readonly digest?: boolean;
+  /** Compute a digest of the uncompressed stream. */
+  readonly digest?: "sha256" | "sha512";
   /** Of file content; default 64 GiB. */
   readonly maxBytes?: number;
   /** Default 4 million. */
@@ -42,13 +42,13 @@ export interface UnpackRequest {
 }
 
 export interface UnpackResult extends UnpackTreeResult {
-  /** `sha256:<hex>` of the uncompressed stream, where asked for. */
+  /** `<algorithm>:<hex>` of the uncompressed stream, where asked for. */
   readonly digest?: string;
 }
 
 /**
  * Unpacks into `target`: `bytes` counts the content of files, `impliedDirectories` are those made because an entry
- * needed them though the archive has none, parents first, latin1 for bytes.
+ * needed them though the archive has none, parents first ("" is the root), latin1 for bytes.
  *
  * Rejects "invalid" for a malformed or malicious archive or an exceeded limit, "not-found" without `directory`, and
  * with the disk's failures; what was written till then is for the caller to remove.
@@ -66,10 +66,11 @@ export async function unpackArchive(request: UnpackRequest, signal?: AbortSignal
   };
   const input = typeof archive === "string" ? openSync(archive, "r") : archive;
   try {
-    const isPlain = typeof archive === "string" && !request.digest && !isCompressed(archive);
+    const isPlain = typeof archive === "string" && request.digest === undefined && !isCompressed(archive);
     if (isPlain) return (await start("unpack", tree, input, "ignore", signal).outcome) as UnpackTreeResult;
     // Headers, padding and the end mark come on top of the content.
-    return await unpackThroughPipe(input, tree, { maxBytes: maxBytes + maxEntries * 1024 }, signal);
+    const limit = { algorithm: request.digest ?? "sha256", maxBytes: maxBytes + maxEntries * 1024 } as const;
+    return await unpackThroughPipe(input, tree, limit, signal);
   } finally {
     if (typeof archive === "string") closeSync(input as number);
   }

@@ -1,5 +1,5 @@
 /** Helper operations on whole trees: measuring them, and removing them when nobody waits. */
-import { S_IFDIR, S_IFMT, type TreeCalls } from "./helper-calls.ts";
+import { S_IFDIR, S_IFMT, S_IFREG, type TreeCalls } from "./helper-calls.ts";
 
 export interface TreeRequest {
   readonly root: string;
@@ -9,6 +9,8 @@ export interface TreeSize {
   /** On disk, names of one file once. */
   readonly bytes: number;
   readonly inodes: number;
+  /** Lengths of the regular files, names of one file once, as in a tar of them. */
+  readonly content: number;
 }
 
 /** Of everything below `root`, itself included. */
@@ -16,6 +18,7 @@ export function measure(request: TreeRequest, calls: TreeCalls): TreeSize {
   const seen = new Set<string>();
   let bytes = 0;
   let inodes = 0;
+  let content = 0;
   const visit = (dir: number, name: string): void => {
     const stat = calls.stat(dir, name);
     if (stat === undefined) return;
@@ -26,6 +29,7 @@ export function measure(request: TreeRequest, calls: TreeCalls): TreeSize {
     }
     bytes += stat.allocated;
     inodes++;
+    if ((stat.mode & S_IFMT) === S_IFREG) content += stat.size;
     if (!isDirectory) return;
     const fd = name === "" ? dir : calls.openDirectory(dir, name);
     if (fd < 0) return; // removed meanwhile
@@ -33,7 +37,7 @@ export function measure(request: TreeRequest, calls: TreeCalls): TreeSize {
     if (fd !== dir) calls.close(fd);
   };
   visit(calls.enterRoot(request.root), "");
-  return { bytes, inodes };
+  return { bytes, inodes, content };
 }
 
 /** Empties `root`, at a priority that disturbs nobody; what cannot be removed is left and named. */

@@ -34,7 +34,7 @@ export class TreeWriter {
   readonly #keepDirectories: boolean;
   readonly #open = new Map<string, number>();
   readonly #directories = new Map<string, { seconds: number; nanoseconds: number }>();
-  readonly #implied = new Set<string>();
+  readonly #implied = new Set<string>([""]);
 
   /** With `keepDirectories`, replacing a directory by something else, or the reverse, is refused. */
   constructor(calls: TreeCalls, root: number, keepDirectories: boolean) {
@@ -43,7 +43,7 @@ export class TreeWriter {
     this.#keepDirectories = keepDirectories;
   }
 
-  /** Directories made for entries below them that no entry describes, parents first. */
+  /** Directories that no entry describes, made for entries below them (and the root, ""), parents first. */
   get impliedDirectories(): string[] {
     return [...this.#implied];
   }

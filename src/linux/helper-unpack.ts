@@ -20,6 +20,7 @@ const whiteoutPrefix = ".wh.";
 const opaqueMarker = ".wh..wh..opq";
 
 export interface DecompressRequest {
+  readonly algorithm: "sha256" | "sha512";
   readonly maxBytes: number;
 }
 
@@ -32,7 +33,7 @@ export interface DecompressResult {
 export function decompress(request: DecompressRequest, calls: TreeCalls): DecompressResult {
   using reader = new ArchiveReader("decompressed");
   reader.open(0);
-  const hash = new Bun.CryptoHasher("sha256");
+  const hash = new Bun.CryptoHasher(request.algorithm);
   let bytes = 0;
   if (reader.next()) {
     for (let block = reader.block(); block !== undefined; block = reader.block()) {
@@ -45,7 +46,7 @@ export function decompress(request: DecompressRequest, calls: TreeCalls): Decomp
       hash.update(new Uint8Array(toArrayBuffer(block.address as Pointer, 0, block.size)));
     }
   }
-  return { digest: `sha256:${hash.digest("hex")}` };
+  return { digest: `${request.algorithm}:${hash.digest("hex")}` };
 }
 
 export interface UnpackTreeRequest {

@@ -1,5 +1,4 @@
 /** Keeps what an operation in flight uses from the garbage collector. */
-import { EngineError } from "#lib/errors.ts";
 import type { Digest } from "#oci/digest.ts";
 
 /**
@@ -11,11 +10,34 @@ export interface Lease extends Disposable {
 }
 
 export class Leases {
-  create(..._digests: Digest[]): Lease {
-    throw new EngineError("not-implemented", "");
+  readonly #held = new Map<Digest, number>();
+
+  create(...digests: Digest[]): Lease {
+    const mine = new Set<Digest>();
+    const add = (...more: Digest[]) => {
+      for (const digest of more) {
+        if (mine.has(digest)) continue;
+        mine.add(digest);
+        this.#held.set(digest, (this.#held.get(digest) ?? 0) + 1);
+      }
+    };
+    add(...digests);
+    return {
+      add,
+      [Symbol.dispose]: () => {
+        for (const digest of mine) this.#release(digest);
+        mine.clear();
+      },
+    };
   }
 
-  holds(_digest: Digest): boolean {
-    throw new EngineError("not-implemented", "");
+  holds(digest: Digest): boolean {
+    return this.#held.has(digest);
+  }
+
+  #release(digest: Digest): void {
+    const users = (this.#held.get(digest) ?? 1) - 1;
+    if (users === 0) this.#held.delete(digest);
+    else this.#held.set(digest, users);
   }
 }

@@ -22,6 +22,8 @@ export interface Usage {
   /** Bytes on disk (blocks, hard links once). */
   readonly bytes: number;
   readonly inodes: number;
+  /** Lengths of the regular files: what Docker calls the size of a container's layer. */
+  readonly content: number;
 }
 
 export interface SnapshotInfo {

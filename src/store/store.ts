@@ -1,19 +1,21 @@
 /** Wires the parts of the store over one data root and mends what a crash left. */
 import type { Database } from "bun:sqlite";
-import { EngineError } from "#lib/errors.ts";
 import type { Logger } from "#lib/log.ts";
-import type { ContentStore } from "./content.ts";
+import { ContentStore } from "./content.ts";
 import type { Schema } from "./database.ts";
-import type { GarbageCollector } from "./garbage.ts";
-import type { LayerStore, UnpackLimits } from "./layers.ts";
+import { GarbageCollector } from "./garbage.ts";
+import { layerTables } from "./layer-table.ts";
+import { LayerStore, type UnpackLimits } from "./layers.ts";
 import type { Layout } from "./layout.ts";
-import type { Leases } from "./leases.ts";
+import { Leases } from "./leases.ts";
+import { OverlaySnapshots, snapshotTables } from "./overlay-snapshots.ts";
 import type { Snapshots } from "./snapshots.ts";
-import type { Trash } from "./trash.ts";
+import { Trash } from "./trash.ts";
 
 /** Tables of layers and snapshots: give them to `openDatabase`. */
-export const storeSchema: Schema = { name: "store", versions: [] };
+export const storeSchema: Schema = { name: "store", versions: [layerTables + snapshotTables] };
 
+/** Disposing stops the helpers at work and waits for them; what they were doing is mended by the next start. */
 export interface Store extends AsyncDisposable {
   readonly content: ContentStore;
   readonly layers: LayerStore;
@@ -24,10 +26,29 @@ export interface Store extends AsyncDisposable {
 }
 
 /**
- * Opens the store; the caller holds the data root's lock. Half-made files of an earlier run are moved to the trash
- * (partial blobs, unpacking in progress, snapshots and layers without a row, rows without a folder).
- * Disposing waits for nothing but helpers at work, which are stopped.
+ * Opens the store; the caller holds the data root's lock. What an earlier run left half-made goes to the trash
+ * (partial blobs, everything in `tmp`, layers and snapshots without a row) or from the database (rows without a folder).
  */
-export function openStore(_db: Database, _layout: Layout, _log: Logger, _limits?: Partial<UnpackLimits>): Store {
-  throw new EngineError("not-implemented", "");
+export function openStore(db: Database, layout: Layout, log: Logger, limits?: UnpackLimits): Store {
+  const trash = new Trash(layout, log);
+  const content = new ContentStore(layout, trash);
+  const layers = new LayerStore(db, layout, content, trash, limits);
+  const snapshots = new OverlaySnapshots(db, layout, layers, trash);
+  const leases = new Leases();
+  content.recover();
+  layers.recover();
+  snapshots.recover();
+  trash.emptyLater();
+  return {
+    content,
+    layers,
+    snapshots,
+    leases,
+    trash,
+    garbage: new GarbageCollector(content, layers, snapshots, leases),
+    async [Symbol.asyncDispose]() {
+      layers[Symbol.dispose]();
+      await trash[Symbol.asyncDispose]();
+    },
+  };
 }

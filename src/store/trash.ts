@@ -1,18 +1,72 @@
 /** Removes trees without anyone waiting: a rename now, the unlinking later in a low-priority helper. */
-import { EngineError } from "#lib/errors.ts";
+import { mkdirSync, readdirSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { emptyFolder } from "#linux/helper-client.ts";
+import { errorMessage } from "#lib/errors.ts";
 import type { Logger } from "#lib/log.ts";
 import type { Layout } from "./layout.ts";
 
-export class Trash {
-  constructor(_layout: Layout, _log: Logger) {}
+/** Milliseconds to gather before a helper is started: it costs more than removing one container's folder. */
+const gatherTime = 1000;
 
-  /** Moves a file or folder of the data root out of sight; no error if it is already gone. */
-  put(_path: string): void {
-    throw new EngineError("not-implemented", "");
+export class Trash implements AsyncDisposable {
+  readonly #layout: Layout;
+  readonly #log: Logger;
+  readonly #stop = new AbortController();
+  #timer: Timer | undefined;
+  #emptying: Promise<void> | undefined;
+
+  constructor(layout: Layout, log: Logger) {
+    this.#layout = layout;
+    this.#log = log;
+    mkdirSync(layout.trash, { recursive: true, mode: 0o700 });
   }
 
-  /** Resolves when everything put so far is off the disk. */
-  idle(): Promise<void> {
-    throw new EngineError("not-implemented", "");
+  /** Moves a file or folder of the data root out of sight; no error if it is already gone. */
+  put(path: string): void {
+    try {
+      renameSync(path, join(this.#layout.trash, crypto.randomUUID()));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+      throw error;
+    }
+    this.emptyLater();
+  }
+
+  /** Sees to what is there, in a while. */
+  emptyLater(): void {
+    if (this.#timer !== undefined || this.#stop.signal.aborted) return;
+    this.#timer = setTimeout(() => void this.idle(), gatherTime);
+    this.#timer.unref();
+  }
+
+  /** Resolves when everything put so far is off the disk, or is known to resist (then the log says so). */
+  async idle(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    // What is being emptied may have missed the latest pieces.
+    await this.#emptying;
+    this.#emptying ??= this.#empty().finally(() => (this.#emptying = undefined));
+    await this.#emptying;
+  }
+
+  /** Stops the helper; the next start goes on. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#stop.abort(new Error("the store is closing"));
+    await this.#emptying;
+  }
+
+  async #empty(): Promise<void> {
+    const { trash } = this.#layout;
+    if (this.#stop.signal.aborted || readdirSync(trash).length === 0) return;
+    try {
+      for (const failure of await emptyFolder(trash, this.#stop.signal)) {
+        this.#log.warn({ folder: trash }, `cannot remove from the trash: ${failure}`);
+      }
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      this.#log.warn({ folder: trash }, `cannot empty the trash: ${errorMessage(error)}`);
+    }
   }
 }
