@@ -1,0 +1,85 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { appendFileSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseTime } from "#lib/time.ts";
+import { type LogOptions, readLog } from "./reader.ts";
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "berth-log-"));
+  path = join(folder, "log");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const record = (second: number, stream: string, flag: string, text: string) =>
+  `2026-11-24T05:00:${String(second).padStart(2, "0")}.000000001+01:00 ${stream} ${flag} ${text}\n`;
+const both = { stdout: true, stderr: true };
+
+async function read(options: Partial<LogOptions>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of readLog(path, { ...both, tty: true, ...options })) chunks.push(chunk.slice());
+  return Buffer.concat(chunks).toString();
+}
+
+test("gives lines, joins partial ones and keeps streams apart", async () => {
+  writeFileSync(path, record(1, "stdout", "P", "be") + record(1, "stdout", "F", "gin") + record(2, "stderr", "F", "oops"));
+  expect(await read({})).toBe("begin\noops\n");
+  expect(await read({ stderr: false })).toBe("begin\n");
+  expect(await read({ tty: false })).toBe("\x01\0\0\0\0\0\0\x02be\x01\0\0\0\0\0\0\x04gin\n\x02\0\0\0\0\0\0\x05oops\n");
+  expect(await read({ timestamps: true })).toBe("2026-11-24T04:00:01.000000001Z begin\n2026-11-24T04:00:02.000000001Z oops\n");
+  expect(await read({ details: "a=b" })).toBe("a=b begin\na=b oops\n");
+});
+
+test("tail, since and until", async () => {
+  const lines = Array.from({ length: 20 }, (_, second) => record(second, "stdout", "F", `line ${second}`));
+  writeFileSync(path, lines.join(""));
+  expect(await read({ tail: 2 })).toBe("line 18\nline 19\n");
+  expect(await read({ tail: 0 })).toBe("");
+  expect(await read({ tail: 100 })).toStartWith("line 0\n");
+  const at = (second: number) => parseTime(`2026-11-24T04:00:${String(second).padStart(2, "0")}.000000001Z`) ?? 0n;
+  expect(await read({ since: at(17), until: at(18) })).toBe("line 17\nline 18\n");
+  expect(await read({ since: at(18) + 1n })).toBe("line 19\n");
+});
+
+test("records longer than a block are whole, and the tail is found across blocks", async () => {
+  const long = "x".repeat(700_000);
+  writeFileSync(path, record(1, "stdout", "F", "first") + record(1, "stdout", "F", long) + record(2, "stdout", "F", "last"));
+  expect(await read({})).toBe(`first\n${long}\nlast\n`);
+  expect(await read({ tail: 2 })).toBe(`${long}\nlast\n`);
+});
+
+test("an absent log is empty", async () => {
+  expect(await read({})).toBe("");
+});
+
+test("follows what is written, through a truncation, and ends drained when the container stops", async () => {
+  writeFileSync(path, record(1, "stdout", "F", "one"));
+  const stopped = new AbortController();
+  const stream = readLog(path, { ...both, tty: true, follow: true, stopped: stopped.signal });
+  const next = async () => Buffer.from((await stream.next()).value ?? []).toString();
+  expect(await next()).toBe("one\n");
+  appendFileSync(path, record(2, "stdout", "F", "two"));
+  expect(await next()).toBe("two\n");
+  appendFileSync(path, record(3, "stdout", "F", "three").slice(0, 50));
+  const third = next();
+  appendFileSync(path, record(3, "stdout", "F", "three").slice(50));
+  expect(await third).toBe("three\n");
+  truncateSync(path, 0);
+  appendFileSync(path, record(4, "stdout", "F", "4"));
+  expect(await next()).toBe("4\n");
+  appendFileSync(path, record(5, "stdout", "F", "last words"));
+  stopped.abort();
+  expect(await next()).toBe("last words\n");
+  expect((await stream.next()).done).toBe(true);
+});
+
+test("a follower that leaves ends at once", async () => {
+  writeFileSync(path, "");
+  const leaving = new AbortController();
+  const stream = readLog(path, { ...both, tty: true, follow: true }, leaving.signal);
+  const ended = stream.next();
+  leaving.abort();
+  expect((await ended).done).toBe(true);
+});
