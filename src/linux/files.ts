@@ -1,0 +1,52 @@
+/** Files looked up inside a tree that may be hostile, and writes that a crash cannot leave half done. */
+import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { EngineError } from "#lib/errors.ts";
+import { closeFd, openPath } from "./descriptor.ts";
+import { checked, cString, O_CLOEXEC, O_PATH, syscall } from "./libc.ts";
+import { EAGAIN, SyscallError } from "./syscall-error.ts";
+
+const RESOLVE_IN_ROOT = 0x10;
+const O_DIRECTORY = 0o200000;
+const O_RDWR_CREATE = 0o102;
+const LOCK_EX_NB = 2 | 4;
+
+/**
+ * Opens `path` as a process with `root` as its root directory would: no link, absolute or with `..`, leads out
+ * (openat2(2), RESOLVE_IN_ROOT). The caller closes. Throws SyscallError.
+ */
+export function openInRoot(root: string, path: string, flags: number, mode = 0): number {
+  const folder = openPath(root, O_PATH | O_DIRECTORY);
+  try {
+    // struct open_how: flags, mode, resolve.
+    const how = BigUint64Array.of(BigInt(flags | O_CLOEXEC), BigInt(mode), BigInt(RESOLVE_IN_ROOT));
+    return checked(`cannot open ${path} in ${root}`, path, "openat2", folder, cString(path), how, how.byteLength);
+  } finally {
+    closeFd(folder);
+  }
+}
+
+/** Replaces `path` by `data` so that a reader (or the next boot) sees the old content or the new, nothing between. */
+export function writeAtomically(path: string, data: string | Uint8Array, mode = 0o600): void {
+  const temporary = `${path}.new`;
+  writeFileSync(temporary, data, { mode, flush: true });
+  renameSync(temporary, path);
+  const folder = openSync(dirname(path), "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** Holds an exclusive lock on a file (flock(2)) until disposed or the process dies. Throws "conflict" where another holds it. */
+export function lockFile(path: string): Disposable {
+  const fd = openPath(path, O_RDWR_CREATE, 0o600);
+  const result = syscall("flock", fd, LOCK_EX_NB);
+  if (result < 0) {
+    closeFd(fd);
+    if (result === -EAGAIN) throw new EngineError("conflict", `${path} is locked by another process`);
+    throw new SyscallError({ doing: `cannot lock ${path}`, call: "flock", args: path, errno: -result });
+  }
+  return { [Symbol.dispose]: () => closeFd(fd) };
+}
