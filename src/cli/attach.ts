@@ -1,6 +1,7 @@
 /** Joins a hijacked stream with our stdin, stdout and stderr until it ends. */
 import type { Connection } from "./connection.ts";
 import { demultiplex } from "./demux.ts";
+import { DetachWatch, parseDetachKeys } from "./detach-keys.ts";
 import type { Hijacked } from "./hijacked.ts";
 import type { Session } from "./session.ts";
 
@@ -9,38 +10,47 @@ export interface Streams {
   readonly stdout: boolean;
   readonly stderr: boolean;
   readonly tty: boolean;
+  /** As the user wrote them; empty is the default. */
+  readonly detachKeys: string;
 }
 
+/** How the stream ended: from the daemon's side, or because the detach keys were typed. */
+export type Ending = "ended" | "detached";
+
 /**
- * Copies until the daemon ends the stream (container stopped, or detach keys typed: the daemon looks for them).
- * With a tty the terminal is raw meanwhile. Our stdin's end is passed on while output goes on. Closes `stream`.
+ * Copies until the daemon ends the stream or the detach keys are typed. With a tty the terminal is raw meanwhile.
+ * Our stdin's end is passed on while output goes on. Closes `stream`.
  */
-export async function pump(session: Session, stream: Hijacked, { stdin, stdout, stderr, tty }: Streams): Promise<void> {
-  await using cleanup = new AsyncDisposableStack();
+export async function pump(session: Session, stream: Hijacked, { stdin, stdout, stderr, tty, detachKeys }: Streams): Promise<Ending> {
+  using cleanup = new DisposableStack();
   cleanup.defer(() => stream.close());
+  const detached = Promise.withResolvers<Ending>();
   if (stdin) {
-    const { Terminal } = await import("./terminal.ts");
-    const input = new AbortController();
-    cleanup.defer(() => input.abort());
     if (tty) {
+      const { Terminal } = await import("./terminal.ts");
       const terminal = new Terminal();
       terminal.raw();
       cleanup.defer(() => terminal.restore());
     }
-    void feed(stream, input.signal);
+    const input = new AbortController();
+    cleanup.defer(() => input.abort());
+    const watch = tty ? new DetachWatch(parseDetachKeys(detachKeys)) : undefined;
+    void feed(stream, input.signal, watch, () => detached.resolve("detached"));
   }
   const ignore = () => undefined;
   const out = stdout ? (data: Uint8Array) => session.out.write(data) : ignore;
   const err = stderr ? (data: Uint8Array) => session.err.write(data) : ignore;
   stream.receive(tty ? (stdout ? out : err) : demultiplex(out, err));
-  await stream.closed;
+  return Promise.race([stream.closed.then((): Ending => "ended"), detached.promise]);
 }
 
-async function feed(stream: Hijacked, signal: AbortSignal): Promise<void> {
+async function feed(stream: Hijacked, signal: AbortSignal, watch: DetachWatch | undefined, detach: () => void): Promise<void> {
   try {
     for await (const chunk of Bun.stdin.stream()) {
       if (signal.aborted) return;
-      await stream.write(chunk);
+      const { pass, detached } = watch?.scan(chunk) ?? { pass: chunk, detached: false };
+      await stream.write(pass);
+      if (detached) return detach();
     }
   } catch {
     // Stdin was closed under us: the container sees its end all the same.

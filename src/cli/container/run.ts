@@ -1,8 +1,8 @@
 /** `berth run`: creates a container, starts it, and stays with it unless told otherwise. */
-import type { WaitResponse } from "#api/types/container.ts";
-import { pump, proxySignals, followSize } from "../attach.ts";
+import { pump, proxySignals, followSize, type Streams } from "../attach.ts";
 import { verb as define } from "../command.ts";
 import type { Hijacked } from "../hijacked.ts";
+import { parseDetachKeys } from "../detach-keys.ts";
 import { ExitError } from "../errors.ts";
 import { bool, string } from "../kinds.ts";
 import type { Session } from "../session.ts";
@@ -29,6 +29,7 @@ export const verb = define({
       if (flags.attach.length > 0) throw new ExitError(1, "conflicting options: cannot specify both --attach and --detach");
       Object.assign(body, { AttachStdin: false, AttachStdout: false, AttachStderr: false, StdinOnce: false });
     } else if (body.AttachStdin && flags.tty && !session.interactive) throw new ExitError(1, "the input device is not a TTY");
+    parseDetachKeys(flags["detach-keys"]);
     try {
       if (!body.AttachStdin && !body.AttachStdout && !body.AttachStderr) return await background(session, parsed, body);
       return await foreground(session, parsed, body);
@@ -56,10 +57,10 @@ async function foreground(
   const { flags } = parsed;
   const id = await createContainer(session, parsed, body);
   using _signals = flags["sig-proxy"] ? proxySignals(daemon, id) : undefined;
-  const streams = { stdin: body.AttachStdin === true, stdout: body.AttachStdout === true, stderr: body.AttachStderr === true, tty: flags.tty };
+  const streams = { stdin: body.AttachStdin === true, stdout: body.AttachStdout === true, stderr: body.AttachStderr === true, tty: flags.tty, detachKeys: flags["detach-keys"] };
   // Both must be in place before the start, neither needs the other.
   const [stream, { exit }] = await Promise.all([
-    attach(session, id, streams, flags["detach-keys"]),
+    attach(session, id, streams),
     awaitExit(daemon, id, flags.rm ? "removed" : "next-exit"),
   ]);
   const pumped = pump(session, stream, streams);
@@ -72,24 +73,11 @@ async function foreground(
     throw error;
   }
   using _size = flags.tty && session.out.isTerminal ? await followSize(daemon, `/containers/${id}/resize`) : undefined;
-  return finish(session, id, streams, pumped, exit);
+  // Output may still be under way when the exit is known; without output nothing else would end the stream.
+  const ending = streams.stdout || streams.stderr ? await pumped : await Promise.race([pumped, exit.then(() => "ended" as const)]);
+  return ending === "detached" ? 0 : exitStatus(await exit);
 }
 
-/** The stream and the exit can end in either order; a stream that ends alone was detached from. */
-async function finish(session: Session, id: string, streams: { stdout: boolean; stderr: boolean; tty: boolean }, pumped: Promise<void>, wait: Promise<WaitResponse>): Promise<number> {
-  if (streams.stdout || streams.stderr) await pumped;
-  if (streams.tty && (await detached(session, id, wait))) return 0;
-  return exitStatus(await wait);
-}
-
-/** Whether the container goes on without us, because the detach keys were typed. */
-async function detached(session: Session, id: string, wait: Promise<WaitResponse>): Promise<boolean> {
-  const soon = await Promise.race([wait.then(() => "exit"), Bun.sleep(200)]);
-  if (soon === "exit") return false;
-  const { State } = await session.daemon.json<{ State: { Running: boolean } }>("GET", `/containers/${id}/json`);
-  return State.Running;
-}
-
-function attach(session: Session, id: string, { stdin, stdout, stderr }: { stdin: boolean; stdout: boolean; stderr: boolean }, detachKeys: string): Promise<Hijacked> {
+function attach(session: Session, id: string, { stdin, stdout, stderr, detachKeys }: Streams): Promise<Hijacked> {
   return session.daemon.hijack(`/containers/${id}/attach`, { query: { stream: true, stdin, stdout, stderr, detachKeys: detachKeys || undefined } });
 }
