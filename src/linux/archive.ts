@@ -5,6 +5,7 @@ import { EngineError } from "#lib/errors.ts";
 const ARCHIVE_OK = 0;
 const ARCHIVE_EOF = 1;
 const ARCHIVE_WARN = -20;
+const LC_ALL = 6;
 const blockSize = 256 * 1024;
 
 const symbols = {
@@ -35,6 +36,7 @@ const symbols = {
   archive_entry_mtime_nsec: { args: ["ptr"], returns: FFIType.i64_fast },
   archive_entry_xattr_reset: { args: ["ptr"], returns: "int" },
   archive_entry_xattr_next: { args: ["ptr", "ptr", "ptr", "ptr"], returns: "int" },
+  iconv_open: { args: ["ptr", "ptr"], returns: "ptr" },
   setlocale: { args: ["int", "ptr"], returns: "ptr" },
   strlen: { args: ["ptr"], returns: FFIType.u64_fast },
   memcpy: { args: ["ptr", "ptr", "u64"], returns: "ptr" },
@@ -53,7 +55,7 @@ export interface Block {
  * without its compression (gzip, bzip2, xz, zstd, or none).
  *
  * Rejections are of kind "invalid" in libarchive's words. The instance is at the same time the current entry: its
- * properties are valid until `next`. Names are latin1 strings that stand for bytes. Not for use by two at once.
+ * properties are valid until `next`. Construct it before changing the root. Names are latin1 strings that stand for bytes. Not for use by two at once.
  */
 export class ArchiveReader implements Disposable {
   readonly #lib = dlopen("libarchive.so.13", symbols).symbols;
@@ -68,7 +70,10 @@ export class ArchiveReader implements Disposable {
     this.#slot = [out, (out + 8) as Pointer, (out + 16) as Pointer];
     const lib = this.#lib;
     // Without a character set libarchive passes names through; with UTF-8 it would compose accents (NFC), which changes them.
-    lib.setlocale(6, ptr(Buffer.from("C\0")));
+    lib.setlocale(LC_ALL, ptr(Buffer.from("C\0")));
+    // It still tries. The converter must be looked for now: later, under a changed root, glibc would take what the
+    // archive itself put in the place of its tables and load code from there.
+    lib.iconv_open(ptr(Buffer.from("ANSI_X3.4-1968\0")), ptr(Buffer.from("UTF-8\0")));
     const archive = lib.archive_read_new();
     if (archive === null) throw new EngineError("internal", "cannot read an archive: out of memory");
     this.#archive = Number(archive) as Pointer;

@@ -229,6 +229,19 @@ test("cut off and broken archives are refused", async () => {
   expect(await unpack(folder.path, Buffer.alloc(1024))).toMatchObject({ entries: 0 });
 });
 
+test("the C library loads nothing from the tree that is being unpacked", async () => {
+  using folder = temporaryFolder();
+  const tables = ["lib", "lib64", "lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu"].flatMap((lib) =>
+    ["gconv-modules.cache", "gconv-modules"].map((name) => `usr/${lib}/gconv/${name}`),
+  );
+  // Opening a fifo without a writer would wait for ever.
+  const fifos = rawTar(...tables.map((name) => ({ name, flag: "6" })));
+  writeFileSync(join(folder.path, "grüße"), "");
+  const named = Bun.spawnSync(["tar", "--format=posix", "-C", folder.path, "-c", "grüße"]).stdout;
+  await unpack(folder.path, Buffer.concat([fifos.subarray(0, -1024), named]));
+  expect(readdirSync(join(folder.path, "out"))).toContain("grüße");
+});
+
 test("bombs stop at the limits", async () => {
   using folder = temporaryFolder();
   const zeros = Bun.spawn(["sh", "-c", "head -c 100M /dev/zero | gzip -1"]);

@@ -43,6 +43,14 @@ function linkNames(socket: number): string[] {
   return names;
 }
 
+/** What a promise was rejected with. `expect().rejects` would hold up the event loop, and with it the thread's answer. */
+function refusal(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}
+
 function namespacesOfThreads(): string[] {
   const seen = readdirSync("/proc/self/task").map((task) => readlinkSync(`/proc/self/task/${task}/ns/net`));
   return [...new Set(seen)];
@@ -56,7 +64,7 @@ test("creates a network namespace whose socket works on the main thread, and rem
   closeFd(socket);
   const [mount] = listMounts(path);
   expect(mount?.type).toBe("nsfs");
-  await expect(worker.createNetworkNamespace(path)).rejects.toMatchObject({ kind: "conflict", code: "EEXIST" });
+  expect(await refusal(worker.createNetworkNamespace(path))).toMatchObject({ kind: "conflict", code: "EEXIST" });
   const again = await worker.netlinkSocketIn(path);
   expect(linkNames(again)).toContain("lo");
   closeFd(again);
@@ -80,11 +88,11 @@ test("writes sysctls, runs nftables and opens sockets inside a namespace only", 
   const outside = readFileSync("/proc/sys/net/ipv4/ip_default_ttl", "utf8");
   await worker.writeFilesIn(path, { "/proc/sys/net/ipv4/ip_default_ttl": "33" });
   expect(readFileSync("/proc/sys/net/ipv4/ip_default_ttl", "utf8")).toBe(outside);
-  await expect(worker.writeFilesIn(path, { "/proc/sys/net/ipv4/ip_default_ttl": "nonsense" })).rejects.toMatchObject({
+  expect(await refusal(worker.writeFilesIn(path, { "/proc/sys/net/ipv4/ip_default_ttl": "nonsense" }))).toMatchObject({
     code: "EINVAL",
   });
   await worker.nftIn(path, "cannot make a table", "add table inet berth_test");
-  await expect(worker.nftIn(path, "cannot make a table", "add nonsense")).rejects.toThrow("cannot make a table");
+  expect(String(await refusal(worker.nftIn(path, "cannot make a table", "add nonsense")))).toContain("cannot make a table");
   closeFd(await worker.socketIn(path, 2, 2));
   expect(namespacesOfThreads()).toEqual([readlinkSync("/proc/self/ns/net")]);
   await worker.removeNetworkNamespace(path);
@@ -94,7 +102,7 @@ test("enters the namespace of a process", async () => {
   const socket = await worker.netlinkSocketIn(process.pid);
   expect(linkNames(socket)).toContain("lo");
   closeFd(socket);
-  await expect(worker.netlinkSocketIn(2 ** 22 + 1)).rejects.toMatchObject({ kind: "not-found", errno: 2 });
+  expect(await refusal(worker.netlinkSocketIn(2 ** 22 + 1))).toMatchObject({ kind: "not-found", errno: 2 });
 });
 
 test("unmounts, tolerates nothing mounted and refuses what is in use", async () => {
@@ -104,7 +112,7 @@ test("unmounts, tolerates nothing mounted and refuses what is in use", async () 
   mountTmpfs(target);
   writeFileSync(join(target, "file"), "");
   const user = Bun.spawn(["sleep", "60"], { cwd: target });
-  await expect(worker.unmount(target)).rejects.toMatchObject({ kind: "conflict", code: "EBUSY" });
+  expect(await refusal(worker.unmount(target))).toMatchObject({ kind: "conflict", code: "EBUSY" });
   user.kill();
   await user.exited;
   expect(await worker.unmount(target)).toBe(true);
@@ -117,6 +125,6 @@ test("rejects what is asked of closed threads", async () => {
   const closed = new NamespaceWorker();
   const pending = closed.createNetworkNamespace(join(folder, "never/there"));
   closed.close();
-  await expect(pending).rejects.toMatchObject({ kind: "unavailable" });
-  await expect(closed.unmount(folder)).rejects.toMatchObject({ kind: "unavailable" });
+  expect(await refusal(pending)).toMatchObject({ kind: "unavailable" });
+  expect(await refusal(closed.unmount(folder))).toMatchObject({ kind: "unavailable" });
 });
