@@ -31,7 +31,7 @@ export class Formatter {
   readonly #table: boolean;
   readonly #headers: Headers;
 
-  /** `table` is the template for the default table. Throws ExitError (64 as Docker) for a template with mistakes. */
+  /** `table` is the template for the default table. Throws ExitError for a template with mistakes. */
   constructor(format: string, table: string, headers: Headers) {
     const source = format === "" || format === "table" ? `table ${table}` : format;
     this.#table = source.startsWith("table");

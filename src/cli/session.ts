@@ -1,9 +1,13 @@
 /** What every verb is given: the streams, the environment, and the way to the daemon. */
+import { readFileSync } from "node:fs";
 import { Connection } from "./connection.ts";
 import { ExitError } from "./errors.ts";
 import { defaultHost, type globalFlags } from "./globals.ts";
 import type { Values } from "./flags.ts";
 import { Output, isTerminal } from "./output.ts";
+
+/** The text settings of `config.json`, under Docker's names. */
+export type Preferences = Readonly<Partial<Record<"detachKeys" | "psFormat" | "imagesFormat" | "networksFormat" | "volumesFormat" | "statsFormat", string>>>;
 
 /** One command line's surroundings. Opens nothing until asked. */
 export class Session {
@@ -11,6 +15,7 @@ export class Session {
   readonly err = new Output(2);
   readonly env: NodeJS.ProcessEnv;
   #daemon: Connection | undefined;
+  #preferences: Preferences | undefined;
   readonly #globals: Partial<Values<typeof globalFlags>>;
 
   constructor(globals: Partial<Values<typeof globalFlags>>, env: NodeJS.ProcessEnv) {
@@ -31,6 +36,22 @@ export class Session {
   /** The daemon; not spoken to until a request is sent. */
   get daemon(): Connection {
     return (this.#daemon ??= new Connection(this.host, this.env["DOCKER_API_VERSION"]));
+  }
+
+  /** Preferences from `config.json` (`psFormat`, `detachKeys`, …) in the configuration folder; empty where there is none. */
+  get preferences(): Preferences {
+    return (this.#preferences ??= this.#readPreferences());
+  }
+
+  #readPreferences(): Preferences {
+    const home = this.env["XDG_CONFIG_HOME"] || `${this.env["HOME"] ?? ""}/.config`;
+    const path = `${this.#globals.config || this.env["BERTH_CONFIG"] || `${home}/berth`}/config.json`;
+    try {
+      return JSON.parse(readFileSync(path, "utf8")) as Preferences;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
+      throw new ExitError(1, `cannot read ${path}: ${(error as Error).message}`, { cause: error });
+    }
   }
 
   get debug(): boolean {

@@ -58,3 +58,9 @@ export function compressionOfLayer(mediaType: string): Compression {
   }
   throw new EngineError("invalid", `unsupported media type ${mediaType}: not an image layer`);
 }
+
+/** OCI's name for a layer of either family. Throws as `compressionOfLayer`. */
+export function ociLayerType(mediaType: string): string {
+  const compression = compressionOfLayer(mediaType);
+  return compression === "none" ? ociLayer : compression === "gzip" ? ociLayerGzip : ociLayerZstd;
+}

@@ -27,8 +27,13 @@ import type {
   ContainerWaitQuery,
   Filters,
 } from "#api/types/query.ts";
+import { commitConfigSchema, containerCreateSchema, containerUpdateSchema } from "#api/schemas/container.ts";
+import type { WaitCondition } from "#api/types/container.ts";
 import type { Platform } from "#api/types/system.ts";
+import { EngineError } from "#lib/errors.ts";
 import type { Hijack } from "#lib/http/hijack.ts";
+import { type ApiRouter, compareVersions, type Exchange } from "../api.ts";
+import { sendBytes, sendRecords, supported } from "../streams.ts";
 
 /** What a backend may answer at once or later. */
 export type Awaitable<T> = T | Promise<T>;
@@ -105,3 +110,181 @@ export type ContainerBackend = ContainerStateBackend &
   ContainerStreamBackend &
   ContainerCommitBackend &
   Partial<ContainerOptionalBackend & ContainerArchiveBackend>;
+
+/** `/containers` and `/commit`. */
+export function addContainerRoutes(router: ApiRouter, backend: ContainerBackend): void {
+  router.add("GET", "/containers/json", async (exchange) => {
+    const { query } = exchange;
+    exchange.json(
+      200,
+      await backend.list({
+        all: query.flag("all"),
+        limit: query.integer("limit") ?? 0,
+        size: query.flag("size"),
+        filters: query.filters(),
+      }),
+    );
+  });
+  router.add("POST", "/containers/create", async (exchange) => {
+    const request = await exchange.requiredBody(containerCreateSchema);
+    const platform = exchange.query.platformText("platform");
+    exchange.json(201, await backend.create(exchange.query.text("name"), request, platform));
+  });
+  router.add("POST", "/containers/prune", async (exchange) => {
+    exchange.json(200, await backend.prune(exchange.query.filters()));
+  });
+  router.add("GET", "/containers/{id}/json", async (exchange) => {
+    exchange.json(200, await backend.inspect(exchange.param("id"), { size: exchange.query.flag("size") }));
+  });
+  addStateRoutes(router, backend);
+  addStreamRoutes(router, backend);
+  addOptionalRoutes(router, backend);
+  router.add("POST", "/commit", async (exchange) => {
+    const { query } = exchange;
+    const config = await exchange.body(commitConfigSchema);
+    const answer = await backend.commit(
+      {
+        container: query.text("container"),
+        repo: query.text("repo"),
+        tag: query.text("tag"),
+        comment: query.text("comment"),
+        author: query.text("author"),
+        pause: query.flag("pause", true),
+        changes: query.list("changes").flatMap((text) => text.split("\n")).filter((line) => line.trim() !== ""),
+      },
+      config,
+    );
+    exchange.json(201, answer);
+  });
+}
+
+function addStateRoutes(router: ApiRouter, backend: ContainerBackend): void {
+  const change = (path: string, work: (exchange: Exchange, id: string) => Awaitable<void>, method = "POST"): void => {
+    router.add(method, path, async (exchange) => {
+      await work(exchange, exchange.param("id"));
+      exchange.noContent();
+    });
+  };
+  const stopQuery = ({ query }: Exchange): ContainerStopQuery => {
+    const timeout = query.integer("t");
+    const signal = query.optional("signal");
+    return { ...(signal !== undefined && { signal }), ...(timeout !== undefined && { timeout }) };
+  };
+  change("/containers/{id}/start", ({ query }, id) => {
+    const detachKeys = query.optional("detachKeys");
+    return backend.start(id, detachKeys === undefined ? {} : { detachKeys });
+  });
+  change("/containers/{id}/stop", (exchange, id) => backend.stop(id, stopQuery(exchange)));
+  change("/containers/{id}/restart", (exchange, id) => backend.restart(id, stopQuery(exchange)));
+  change("/containers/{id}/kill", ({ query }, id) => backend.kill(id, query.text("signal")));
+  change("/containers/{id}/rename", ({ query }, id) => backend.rename(id, query.text("name")));
+  change("/containers/{id}/pause", (_, id) => supported(backend.pause?.bind(backend), "pausing a container")(id));
+  change("/containers/{id}/unpause", (_, id) => supported(backend.unpause?.bind(backend), "unpausing a container")(id));
+  router.add("POST", "/containers/{id}/resize", async (exchange) => {
+    await backend.resize(exchange.param("id"), exchange.query.integer("h") ?? 0, exchange.query.integer("w") ?? 0);
+    exchange.response.send(200);
+  });
+  change(
+    "/containers/{id}",
+    ({ query }, id) =>
+      backend.remove(id, { force: query.flag("force"), volumes: query.flag("v"), link: query.flag("link") }),
+    "DELETE",
+  );
+}
+
+const CONDITIONS: readonly string[] = ["not-running", "next-exit", "removed"];
+
+function addStreamRoutes(router: ApiRouter, backend: ContainerBackend): void {
+  router.add("POST", "/containers/{id}/wait", async (exchange) => {
+    const condition = exchange.query.text("condition") || "not-running";
+    if (!CONDITIONS.includes(condition)) throw new EngineError("invalid", `invalid condition: "${condition}"`);
+    const signal = exchange.request.signal;
+    const { result } = await backend.wait(exchange.param("id"), { condition: condition as WaitCondition }, signal);
+    // The head goes now: clients start the container once they have it.
+    const body = exchange.response.stream(200, "application/json");
+    const gone = Promise.withResolvers<undefined>();
+    signal.addEventListener("abort", () => gone.resolve(undefined), { once: true });
+    const answer = await Promise.race([result, gone.promise]);
+    if (answer !== undefined) body.write(`${JSON.stringify(answer)}\n`);
+    body.end();
+  });
+  router.add("GET", "/containers/{id}/logs", async (exchange) => {
+    const { query, request } = exchange;
+    const tail = query.text("tail");
+    const lines = tail === "" || tail === "all" ? undefined : Number(tail);
+    const since = query.time("since");
+    const until = query.time("until");
+    const { tty, stream } = await backend.logs(
+      exchange.param("id"),
+      {
+        follow: query.flag("follow"),
+        stdout: query.flag("stdout"),
+        stderr: query.flag("stderr"),
+        timestamps: query.flag("timestamps"),
+        details: query.flag("details"),
+        ...(lines !== undefined && Number.isInteger(lines) && lines >= 0 && { tail: lines }),
+        ...(since !== undefined && { since }),
+        ...(until !== undefined && { until }),
+      },
+      request.signal,
+    );
+    await sendBytes(exchange, streamType(exchange, tty), stream);
+  });
+  router.add("POST", "/containers/{id}/attach", async (exchange) => {
+    const { query } = exchange;
+    const detachKeys = query.optional("detachKeys");
+    await backend.attach(
+      exchange.param("id"),
+      {
+        logs: query.flag("logs"),
+        stream: query.flag("stream"),
+        stdin: query.flag("stdin"),
+        stdout: query.flag("stdout"),
+        stderr: query.flag("stderr"),
+        ...(detachKeys !== undefined && { detachKeys }),
+      },
+      ({ tty }) => exchange.response.hijack(streamType(exchange, tty)),
+    );
+  });
+}
+
+function addOptionalRoutes(router: ApiRouter, backend: ContainerBackend): void {
+  router.add("GET", "/containers/{id}/top", async (exchange) => {
+    const top = supported(backend.top?.bind(backend), "listing a container's processes");
+    exchange.json(200, await top(exchange.param("id"), exchange.query.text("ps_args") || "-ef"));
+  });
+  router.add("POST", "/containers/{id}/update", async (exchange) => {
+    const update = supported(backend.update?.bind(backend), "updating a container");
+    exchange.json(200, await update(exchange.param("id"), await exchange.requiredBody(containerUpdateSchema)));
+  });
+  router.add("GET", "/containers/{id}/stats", async (exchange) => {
+    const stats = supported(backend.stats?.bind(backend), "container statistics");
+    const { query, request } = exchange;
+    const samples = stats(
+      exchange.param("id"),
+      { stream: query.flag("stream", true), oneShot: query.flag("one-shot") },
+      request.signal,
+    );
+    await sendRecords(exchange, samples, request.signal);
+  });
+  router.add("GET", "/containers/{id}/changes", async (exchange) => {
+    const changes = supported(backend.changes?.bind(backend), "listing a container's changes");
+    exchange.json(200, await changes(exchange.param("id")));
+  });
+  router.add("GET", "/containers/{id}/export", async (exchange) => {
+    const exportRootfs = supported(backend.exportRootfs?.bind(backend), "exporting a container");
+    await sendBytes(exchange, "application/octet-stream", await exportRootfs(exchange.param("id"), exchange.request.signal));
+  });
+  for (const method of ["GET", "HEAD", "PUT"]) {
+    router.add(method, "/containers/{id}/archive", () => {
+      supported(undefined, "copying files from and to a container");
+    });
+  }
+}
+
+/** Media types of hijacked and log streams; clients before 1.42 know one only. */
+export function streamType({ version }: Exchange, tty: boolean): string {
+  return tty || compareVersions(version, "1.42") < 0
+    ? "application/vnd.docker.raw-stream"
+    : "application/vnd.docker.multiplexed-stream";
+}

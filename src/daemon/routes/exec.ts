@@ -1,7 +1,9 @@
 /** Routes of `/exec` and what they need of an engine. */
 import type { ExecConfig, ExecCreateResponse, ExecInspect, ExecStartBody } from "#api/types/exec.ts";
 import type { Hijack } from "#lib/http/hijack.ts";
-import type { Awaitable } from "./containers.ts";
+import { execConfigSchema, execStartSchema } from "#api/schemas/exec.ts";
+import type { ApiRouter } from "../api.ts";
+import { type Awaitable, streamType } from "./containers.ts";
 
 /** Rejects with not-found: `No such container: x`, `No such exec instance: x`. */
 export interface ExecBackend {
@@ -17,4 +19,28 @@ export interface ExecBackend {
   /** In characters. */
   resize(id: string, height: number, width: number): Awaitable<void>;
   inspect(id: string): Awaitable<ExecInspect>;
+}
+
+/** `/exec` and `/containers/{id}/exec`. */
+export function addExecRoutes(router: ApiRouter, backend: ExecBackend): void {
+  router.add("POST", "/containers/{id}/exec", async (exchange) => {
+    exchange.json(201, await backend.create(exchange.param("id"), await exchange.requiredBody(execConfigSchema)));
+  });
+  router.add("POST", "/exec/{id}/start", async (exchange) => {
+    const options = (await exchange.body(execStartSchema)) ?? {};
+    const id = exchange.param("id");
+    if (options.Detach === true) {
+      await backend.startDetached(id, options);
+      exchange.response.send(200);
+      return;
+    }
+    await backend.start(id, options, ({ tty }) => exchange.response.hijack(streamType(exchange, tty)));
+  });
+  router.add("POST", "/exec/{id}/resize", async (exchange) => {
+    await backend.resize(exchange.param("id"), exchange.query.integer("h") ?? 0, exchange.query.integer("w") ?? 0);
+    exchange.response.send(200);
+  });
+  router.add("GET", "/exec/{id}/json", async (exchange) => {
+    exchange.json(200, await backend.inspect(exchange.param("id")));
+  });
 }

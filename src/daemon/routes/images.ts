@@ -19,6 +19,9 @@ import type {
   ImageRemoveQuery,
 } from "#api/types/query.ts";
 import type { Platform } from "#api/types/system.ts";
+import { EngineError } from "#lib/errors.ts";
+import type { ApiRouter } from "../api.ts";
+import { sendBytes, sendRecords, supported } from "../streams.ts";
 import type { Awaitable } from "./containers.ts";
 
 /** `name` is what the client sent: a reference, an id or a prefix of one. Rejects with not-found: `No such image: x`. */
@@ -57,3 +60,100 @@ export interface ImageRegistryBackend {
 }
 
 export type ImageBackend = ImageQueryBackend & ImageChangeBackend & ImageTransferBackend & Partial<ImageRegistryBackend>;
+
+/** `/images`, `/distribution` and `/auth`. */
+export function addImageRoutes(router: ApiRouter, backend: ImageBackend): void {
+  router.add("GET", "/images/json", async (exchange) => {
+    const { query } = exchange;
+    const answer = await backend.list({
+      all: query.flag("all"),
+      digests: query.flag("digests"),
+      sharedSize: query.flag("shared-size"),
+      manifests: query.flag("manifests"),
+      filters: query.filters(),
+    });
+    exchange.json(200, answer);
+  });
+  addTransferRoutes(router, backend);
+  router.add("POST", "/images/prune", async (exchange) => {
+    exchange.json(200, await backend.prune(exchange.query.filters()));
+  });
+  router.add("GET", "/images/search", async (exchange) => {
+    const search = supported(backend.search?.bind(backend), "searching a registry");
+    const { query } = exchange;
+    const options = { limit: query.integer("limit") ?? 0, filters: query.filters() };
+    exchange.json(200, await search(query.text("term"), options, exchange.request.signal));
+  });
+  router.add("GET", "/images/{name:.*}/json", async (exchange) => {
+    const [platform] = exchange.query.platforms("platform");
+    const options = { manifests: exchange.query.flag("manifests"), ...(platform && { platform }) };
+    exchange.json(200, await backend.inspect(exchange.param("name"), options));
+  });
+  router.add("GET", "/images/{name:.*}/history", async (exchange) => {
+    const [platform] = exchange.query.platforms("platform");
+    exchange.json(200, await backend.history(exchange.param("name"), platform ? { platform } : {}));
+  });
+  router.add("POST", "/images/{name:.*}/tag", async (exchange) => {
+    await backend.tag(exchange.param("name"), exchange.query.text("repo"), exchange.query.text("tag"));
+    exchange.response.send(201);
+  });
+  router.add("POST", "/images/{name:.*}/push", async (exchange) => {
+    const push = supported(backend.push?.bind(backend), "pushing to a registry");
+    const { signal } = exchange.request;
+    await sendRecords(exchange, push(exchange.param("name"), { tag: exchange.query.text("tag") }, signal), signal);
+  });
+  router.add("DELETE", "/images/{name:.*}", async (exchange) => {
+    const options = { force: exchange.query.flag("force"), noPrune: exchange.query.flag("noprune") };
+    exchange.json(200, await backend.remove(exchange.param("name"), options));
+  });
+  router.add("GET", "/distribution/{name:.*}/json", async (exchange) => {
+    const distribution = supported(backend.distribution?.bind(backend), "asking a registry about an image");
+    exchange.json(200, await distribution(exchange.param("name"), {}, exchange.request.signal));
+  });
+  router.add("POST", "/auth", () => {
+    supported(undefined, "logging in to a registry");
+  });
+}
+
+function addTransferRoutes(router: ApiRouter, backend: ImageBackend): void {
+  router.add("POST", "/images/create", async (exchange) => {
+    const { query, request } = exchange;
+    const platform = query.platformText("platform");
+    const source = query.text("fromSrc");
+    if (source !== "") {
+      const options = {
+        fromSrc: source,
+        repo: query.text("repo"),
+        tag: query.text("tag"),
+        message: query.text("message"),
+        changes: query.list("changes"),
+        ...(platform && { platform }),
+      };
+      return sendRecords(exchange, backend.importImage(request.body, options, request.signal), request.signal);
+    }
+    const fromImage = query.text("fromImage");
+    if (fromImage === "") throw new EngineError("invalid", "fromImage or fromSrc is required");
+    const options = { fromImage, tag: query.text("tag"), ...(platform && { platform }) };
+    return sendRecords(exchange, backend.pull(options, request.signal), request.signal);
+  });
+  router.add("POST", "/images/load", (exchange) => {
+    const { query, request } = exchange;
+    const options = { quiet: query.flag("quiet"), platforms: query.platforms("platform") };
+    return sendRecords(exchange, backend.load(request.body, options, request.signal), request.signal);
+  });
+  router.add("POST", "/images/bootstrap", (exchange) => {
+    const { query, request } = exchange;
+    const mirror = query.optional("mirror");
+    const options = mirror === undefined ? {} : { mirror };
+    return sendRecords(exchange, backend.bootstrap(query.text("name"), options, request.signal), request.signal);
+  });
+  const save = async (exchange: Parameters<Parameters<ApiRouter["add"]>[2]>[0], names: string[]): Promise<void> => {
+    const { query, request } = exchange;
+    const stream = await backend.save(names, { platforms: query.platforms("platform") }, request.signal);
+    await sendBytes(exchange, "application/x-tar", stream);
+  };
+  router.add("GET", "/images/get", (exchange) =>
+    save(exchange, exchange.query.list("names").flatMap((names) => names.split(",")).filter((name) => name !== "")),
+  );
+  router.add("GET", "/images/{name:.*}/get", (exchange) => save(exchange, [exchange.param("name")]));
+}

@@ -7,6 +7,8 @@ import type {
   NetworksPruneResponse,
 } from "#api/types/network.ts";
 import type { Filters } from "#api/types/query.ts";
+import { networkConnectSchema, networkCreateSchema, networkDisconnectSchema } from "#api/schemas/network.ts";
+import type { ApiRouter } from "../api.ts";
 import type { Awaitable } from "./containers.ts";
 
 /** `network` is an id, a prefix of one or a name. Rejects with not-found: `network x not found`. */
@@ -19,4 +21,36 @@ export interface NetworkBackend {
   connect(network: string, container: string, endpoint: Partial<EndpointSettings>): Awaitable<void>;
   disconnect(network: string, container: string, force: boolean): Awaitable<void>;
   prune(filters: Filters): Awaitable<NetworksPruneResponse>;
+}
+
+/** `/networks`. */
+export function addNetworkRoutes(router: ApiRouter, backend: NetworkBackend): void {
+  router.add("GET", "/networks", async (exchange) => {
+    exchange.json(200, await backend.list(exchange.query.filters()));
+  });
+  router.add("POST", "/networks/create", async (exchange) => {
+    exchange.json(201, await backend.create(await exchange.requiredBody(networkCreateSchema)));
+  });
+  router.add("POST", "/networks/prune", async (exchange) => {
+    exchange.json(200, await backend.prune(exchange.query.filters()));
+  });
+  router.add("GET", "/networks/{id}", async (exchange) => {
+    const scope = exchange.query.optional("scope");
+    const options = { verbose: exchange.query.flag("verbose"), ...(scope !== undefined && { scope }) };
+    exchange.json(200, await backend.inspect(exchange.param("id"), options));
+  });
+  router.add("DELETE", "/networks/{id}", async (exchange) => {
+    await backend.remove(exchange.param("id"));
+    exchange.noContent();
+  });
+  router.add("POST", "/networks/{id}/connect", async (exchange) => {
+    const { Container, EndpointConfig } = await exchange.requiredBody(networkConnectSchema);
+    await backend.connect(exchange.param("id"), Container, EndpointConfig ?? {});
+    exchange.response.send(200);
+  });
+  router.add("POST", "/networks/{id}/disconnect", async (exchange) => {
+    const { Container, Force } = await exchange.requiredBody(networkDisconnectSchema);
+    await backend.disconnect(exchange.param("id"), Container, Force ?? false);
+    exchange.response.send(200);
+  });
 }

@@ -2,6 +2,8 @@
 import type { EventMessage } from "#api/types/event.ts";
 import type { EventsQuery } from "#api/types/query.ts";
 import type { DiskUsage, SystemInfo, SystemVersion } from "#api/types/system.ts";
+import { EngineError } from "#lib/errors.ts";
+import { type ApiRouter, apiVersion, type Exchange } from "../api.ts";
 import type { Awaitable } from "./containers.ts";
 
 export type DiskUsageType = "container" | "image" | "volume" | "build-cache";
@@ -13,4 +15,46 @@ export interface SystemBackend {
   events(query: EventsQuery, signal: AbortSignal): AsyncIterable<EventMessage>;
   /** Only what `types` names. */
   diskUsage(types: readonly DiskUsageType[], signal: AbortSignal): Awaitable<DiskUsage>;
+}
+
+const DISK_USAGE_TYPES: readonly string[] = ["container", "image", "volume", "build-cache"];
+
+/** `/_ping`, `/info`, `/version`, `/events` and `/system/df`. */
+export function addSystemRoutes(router: ApiRouter, backend: SystemBackend): void {
+  const ping = ({ response }: Exchange): void => {
+    response.setHeader("Builder-Version", "1");
+    response.setHeader("Swarm", "inactive");
+    response.setHeader("Cache-Control", "no-cache, no-store, must-revalidate");
+    response.setHeader("Pragma", "no-cache");
+    response.send(200, "OK", "text/plain; charset=utf-8");
+  };
+  router.add("GET", "/_ping", ping);
+  router.add("HEAD", "/_ping", ping);
+  router.add("GET", "/info", async (exchange) => exchange.json(200, await backend.info()));
+  router.add("GET", "/version", async (exchange) => exchange.json(200, { ...(await backend.version()), ApiVersion: apiVersion }));
+  router.add("GET", "/events", async (exchange) => {
+    const { query, request, response } = exchange;
+    const since = query.time("since");
+    const until = query.time("until");
+    const events = backend.events(
+      { filters: query.filters(), ...(since !== undefined && { since }), ...(until !== undefined && { until }) },
+      request.signal,
+    );
+    // The head goes before the first event: clients wait for it to know that they listen.
+    const body = response.stream(200, "application/json");
+    for await (const event of events) {
+      const taken = body.write(`${JSON.stringify(event)}\n`);
+      if (taken === false) break;
+      if (taken !== true) await taken;
+    }
+    body.end();
+  });
+  router.add("GET", "/system/df", async (exchange) => {
+    const asked = exchange.query.list("type");
+    for (const type of asked) {
+      if (!DISK_USAGE_TYPES.includes(type)) throw new EngineError("invalid", `unknown object type: ${type}`);
+    }
+    const types = (asked.length > 0 ? asked : DISK_USAGE_TYPES) as DiskUsageType[];
+    exchange.json(200, await backend.diskUsage(types, exchange.request.signal));
+  });
 }

@@ -1,7 +1,9 @@
 /** What the image service takes and gives, besides the wire types of the Engine API. */
 import type { Digest } from "#oci/digest.ts";
 import type { ImageConfig } from "#oci/image-config.ts";
+import type { Manifest } from "#oci/manifest.ts";
 import type { Platform } from "#oci/platform.ts";
+import type { EventType } from "#api/types/event.ts";
 import type { ProgressMessage } from "#api/types/image.ts";
 
 /** An image of the local store. Immutable: a tag change makes a new object. */
@@ -17,8 +19,11 @@ export interface Image {
   readonly repoDigests: readonly string[];
   /** The image it was committed or built from on this host. */
   readonly parent?: Digest;
-  /** Bytes of all unpacked layers. */
-  readonly size: number;
+  /** Names the blob of each layer. As it was pulled or loaded; made here for images made here. */
+  readonly manifest: Manifest;
+  readonly manifestDigest: Digest;
+  /** Bytes. */
+  readonly manifestSize: number;
   /** Unix milliseconds of the last tag; undefined if never tagged here. */
   readonly lastTagged?: number;
 }
@@ -27,56 +32,16 @@ export interface Image {
 export type Progress = (message: ProgressMessage) => void;
 
 /** Announces what happened: `emit("image", "pull", "busybox:latest", {name: "busybox"})`. */
-export type Emit = (type: string, action: string, id: string, attributes: Record<string, string>) => void;
+export type Emit = (type: EventType, action: string, id: string, attributes: Record<string, string>) => void;
 
 /** A container that keeps an image from being removed. */
 export interface ImageUser {
   readonly id: string;
   readonly running: boolean;
-  /** The image as the user named it when the container was created. */
-  readonly imageName: string;
 }
 
 /** Which containers (stopped ones too) were made from an image. */
 export type ImageUsers = (image: Digest) => readonly ImageUser[];
-
-/** Docker's filter argument: name → values; what is unknown is refused by the operation. */
-export type Filters = Readonly<Record<string, readonly string[]>>;
-
-export interface ListOptions {
-  /** Intermediate images (parents without a tag) too. */
-  readonly all?: boolean;
-  readonly filters?: Filters;
-  readonly sharedSize?: boolean;
-}
-
-export interface RemoveOptions {
-  readonly force?: boolean;
-  /** Keep untagged parents. */
-  readonly noPrune?: boolean;
-}
-
-export interface PullOptions {
-  /** Overrides the tag of the name; a digest (`sha256:…`) is allowed, as in the API. */
-  readonly tag?: string;
-  readonly platform?: Platform;
-}
-
-export interface LoadOptions {
-  /** Leave out per-layer progress. */
-  readonly quiet?: boolean;
-  readonly platform?: Platform;
-}
-
-export interface ImportOptions {
-  /** Repository, possibly with a tag; absent leaves the image untagged. */
-  readonly repository?: string;
-  readonly tag?: string;
-  readonly message?: string;
-  /** Dockerfile instructions, as of `--change`. */
-  readonly changes?: readonly string[];
-  readonly platform?: Platform;
-}
 
 /** A layer whose blob is in the content store and which is unpacked. */
 export interface NewLayer {
@@ -96,12 +61,9 @@ export interface CreateOptions {
   readonly author?: string;
   readonly comment?: string;
   readonly createdBy?: string;
+  /** RFC 3339; default now. */
+  readonly created?: string;
   readonly platform?: Platform;
   /** `repository[:tag]` to point at the new image. */
   readonly reference?: string;
-}
-
-export interface BootstrapOptions {
-  /** Base URL of a distribution mirror, as in a sources.list; absent takes what the host's apt uses. */
-  readonly mirror?: string;
 }

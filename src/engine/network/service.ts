@@ -1,16 +1,28 @@
 /** Gives every container its network: predefined and user-defined networks, sandboxes and published ports. */
 import type { Database } from "bun:sqlite";
 import type {
-  EndpointSettings,
-  NetworkCreateBody,
-  NetworkCreateResponse,
-  NetworkInspect,
-  NetworksPruneResponse,
+  EndpointSettings, NetworkCreateBody, NetworkCreateResponse, NetworkInspect, NetworksPruneResponse,
 } from "#api/types/network.ts";
 import { EngineError } from "#lib/errors.ts";
-import type { NamespaceWorker } from "#linux/namespaces.ts";
 import type { Logger } from "#lib/log.ts";
-import type { Layout, } from "#store/layout.ts";
+import type { NamespaceWorker } from "#linux/namespaces.ts";
+import { linkCounters } from "#linux/netlink-link.ts";
+import { Netlink, NETLINK_NETFILTER, NETLINK_ROUTE } from "#linux/netlink.ts";
+import { Nftables } from "#linux/nftables.ts";
+import type { Layout } from "#store/layout.ts";
+import { BridgeNetworks } from "./bridge-networks.ts";
+import { Endpoints } from "./endpoints.ts";
+import { Firewall } from "./firewall.ts";
+import { ForwardGuard } from "./forward-guard.ts";
+import { SandboxLinks } from "./links.ts";
+import { defaultNames, isDeviceName } from "./names.ts";
+import type { Filters } from "./network-filters.ts";
+import { Networks } from "./networks.ts";
+import { lookup, planAttachment, planSandbox } from "./plan.ts";
+import { recoverNetworks } from "./recovery.ts";
+import { RuleWatch } from "./rule-watch.ts";
+import { Sandboxes } from "./sandboxes.ts";
+import { NetworkStore } from "./store.ts";
 import type { Endpoint, InterfaceCounters, NetworkOptions, Sandbox, SandboxRequest } from "./types.ts";
 
 export interface NetworkParts {
@@ -25,63 +37,164 @@ export interface NetworkParts {
 }
 
 /**
- * Networks and the sandboxes of running containers. State survives in the database; links, routes and
- * nftables elements are rebuilt from it by `recover`, which must be called once, before anything else.
+ * Networks and the sandboxes of running containers. State survives in the database (`networkSchema`); links, routes
+ * and nftables elements are rebuilt from it by `recover`, which must be called once, before anything else.
  *
  * Messages are Docker's. A network is named by name, id or unambiguous prefix of an id;
- * an unknown one rejects with kind "not-found": `network x not found`.
+ * an unknown one is kind "not-found": `network x not found`.
  */
 export class NetworkService {
-  constructor(parts: NetworkParts) {
-    throw new EngineError("not-implemented", `networks in ${parts.layout.execRoot}`);
+  readonly #log: Logger;
+  readonly #store: NetworkStore;
+  readonly #netlink = Netlink.open(NETLINK_ROUTE);
+  readonly #netfilter = Netlink.open(NETLINK_NETFILTER);
+  readonly #nft = new Nftables();
+  readonly #links: SandboxLinks;
+  readonly #firewall: Firewall;
+  readonly #guard: ForwardGuard;
+  readonly #bridges: BridgeNetworks;
+  readonly #endpoints: Endpoints;
+  readonly #sandboxes: Sandboxes;
+  readonly #networks: Networks;
+
+  /** Throws kind "invalid" for options that cannot be, "unavailable" where libnftables is missing. */
+  constructor({ db, layout, namespaces, log, emit, options = {} }: NetworkParts) {
+    const names = { ...defaultNames(layout.execRoot), ...options };
+    if (!isDeviceName(names.bridge)) throw new EngineError("invalid", `invalid bridge name "${names.bridge}"`);
+    if (!/^[A-Za-z_]\w{0,27}$/.test(names.table)) throw new EngineError("invalid", `invalid nftables table name "${names.table}"`);
+    const netlink = this.#netlink;
+    const netfilter = this.#netfilter;
+    const rules = new RuleWatch(this.#nft, netfilter);
+    const store = new NetworkStore(db);
+    const links = new SandboxLinks(netlink, namespaces, layout);
+    const firewall = new Firewall(rules, names.table);
+    const guard = new ForwardGuard(rules, firewall, log);
+    const bridges = new BridgeNetworks(netlink, firewall);
+    const endpoints = new Endpoints({ bridges, links, firewall, netfilter, log });
+    this.#log = log;
+    this.#store = store;
+    this.#links = links;
+    this.#firewall = firewall;
+    this.#guard = guard;
+    this.#bridges = bridges;
+    this.#endpoints = endpoints;
+    this.#sandboxes = new Sandboxes({ store, endpoints, links, guard, options, emit, log });
+    this.#networks = new Networks({ store, netlink, bridges, guard, device: names.bridge, options, emit, log });
   }
 
   /**
    * Brings the kernel into line with the database: bridges, table, maps and ports of the sandboxes of `live`
    * containers; removes links, namespaces, leases and elements of all others. Starts the background work.
    */
-  declare recover: (live: Iterable<string>) => Promise<void>;
-  /** Stops background work and removes warm sandboxes. Bridges, table and live sandboxes stay. */
-  declare close: () => Promise<void>;
+  async recover(live: Iterable<string>): Promise<void> {
+    const alive = new Set(live);
+    for (const id of [...this.#store.sandboxes.keys()]) if (!alive.has(id)) this.#store.removeSandbox(id);
+    this.#networks.ensurePredefined();
+    await recoverNetworks(
+      { store: this.#store, bridges: this.#bridges, links: this.#links, firewall: this.#firewall, sandboxes: this.#sandboxes, log: this.#log },
+      alive,
+    );
+    this.#guard.start();
+    this.#sandboxes.start();
+  }
+
+  /**
+   * Stops background work, removes warm sandboxes and frees claimed ports. Where no container runs, bridges, table and
+   * foreign accepts go too: `recover` makes them again. Else all of that stays for them.
+   */
+  async close(): Promise<void> {
+    this.#guard.stop();
+    await this.#sandboxes.close();
+    await this.#endpoints.settle();
+    if (this.#store.sandboxes.size === 0) {
+      this.#guard.remove();
+      this.#firewall.remove();
+      this.#bridges.removeAll();
+    }
+    this.#nft.close();
+    this.#netfilter.close();
+    this.#netlink.close();
+  }
 
   /** Filters: driver, id, label, name, scope, type, dangling. Containers is empty, as Docker's list has it. */
-  declare list: (filters: Readonly<Record<string, readonly string[]>>) => NetworkInspect[];
-  declare inspect: (network: string) => NetworkInspect;
-  /** Refuses what is not supported (IPv6, other drivers) with Docker's wording; "conflict" for a taken name. */
-  declare create: (body: NetworkCreateBody) => Promise<NetworkCreateResponse>;
-  /** Kind "forbidden" for predefined networks and for those with active endpoints. */
-  declare remove: (network: string) => Promise<void>;
-  /** Removes user-defined networks without running containers that `inUse` (ids and names) does not hold. Filters: until, label. */
-  declare prune: (
-    filters: Readonly<Record<string, readonly string[]>>,
-    inUse: ReadonlySet<string>,
-  ) => Promise<NetworksPruneResponse>;
+  list(filters: Filters): NetworkInspect[] {
+    return this.#networks.list(filters);
+  }
 
-  /** Throws what `allocate` would throw for unknown networks and impossible endpoint settings; changes nothing. */
-  declare validate: (request: Omit<SandboxRequest, "containerId" | "name" | "hostname">) => void;
+  inspect(network: string): NetworkInspect {
+    return this.#networks.inspect(network);
+  }
+
+  /** Refuses what is not supported (IPv6, other drivers) with Docker's wording; "conflict" for a taken name. */
+  async create(body: NetworkCreateBody): Promise<NetworkCreateResponse> {
+    return this.#networks.create(body);
+  }
+
+  /** Kind "forbidden" for predefined networks and for those with active endpoints. */
+  async remove(network: string): Promise<void> {
+    this.#networks.remove(network);
+  }
+
+  /** Removes user-defined networks without running containers that `inUse` (ids and names) does not hold. Filters: until, label, label!. */
+  async prune(filters: Filters, inUse: ReadonlySet<string>): Promise<NetworksPruneResponse> {
+    return this.#networks.prune(filters, inUse);
+  }
+
+  /** Throws what `allocate` would throw for unknown networks and impossible settings; changes nothing. */
+  validate(request: Omit<SandboxRequest, "containerId" | "name" | "hostname">): void {
+    planSandbox(this.#store, request);
+  }
+
   /**
    * Makes the container's sandbox, or answers the one it has. Rejects with all undone.
    * Errors start with Docker's `failed to set up container networking: `.
    */
-  declare allocate: (request: SandboxRequest) => Promise<Sandbox>;
-  /** Ends the sandbox: ports are free on return, the namespace goes in the background. Does nothing where there is none. */
-  declare release: (containerId: string) => Promise<void>;
-  /** The sandbox of a running container. */
-  declare sandbox: (containerId: string) => Sandbox | undefined;
-  /**
-   * Attaches a container. A running one gets its interface now; for a stopped one this only validates
-   * and answers undefined: the caller keeps the settings for the next `allocate`.
-   */
-  declare connect: (
-    network: string,
-    container: { id: string; name: string; hostname: string },
-    settings: Partial<EndpointSettings>,
-  ) => Promise<Endpoint | undefined>;
-  /** Detaches a running container. Answers the network's name; "false" for a container that is not attached here. */
-  declare disconnect: (network: string, containerId: string) => Promise<{ name: string; id: string; detached: boolean }>;
+  allocate(request: SandboxRequest): Promise<Sandbox> {
+    return this.#sandboxes.allocate(request);
+  }
 
-  /** Counters by interface name inside the container, for its own sandbox; empty where it has none. */
-  declare counters: (containerId: string) => Record<string, InterfaceCounters>;
+  /** Ends the sandbox: ports are free on return, the namespace goes in the background. Does nothing where there is none. */
+  async release(containerId: string): Promise<void> {
+    this.#sandboxes.release(containerId);
+  }
+
+  /** The sandbox of a running container. */
+  sandbox(containerId: string): Sandbox | undefined {
+    return this.#store.sandboxes.get(containerId);
+  }
+
+  /**
+   * Attaches a container. A running one gets its interface now (its `hosts` text changes); for a stopped one this
+   * only validates and answers undefined: the caller keeps the settings for the next `allocate`.
+   */
+  async connect(network: string, containerId: string, settings: Partial<EndpointSettings>): Promise<Endpoint | undefined> {
+    return await this.#sandboxes.connect(planAttachment(lookup(this.#store, network), settings), containerId);
+  }
+
+  /** Detaches a running container; `detached` is false for one that is stopped or not attached. */
+  async disconnect(network: string, containerId: string): Promise<{ name: string; id: string; detached: boolean }> {
+    const record = lookup(this.#store, network);
+    return { name: record.name, id: record.id, detached: await this.#sandboxes.disconnect(record, containerId) };
+  }
+
+  /** Counters by interface name inside the container, of its own sandbox; empty where it has none. */
+  counters(containerId: string): Record<string, InterfaceCounters> {
+    const counters: Record<string, InterfaceCounters> = {};
+    for (const endpoint of this.#store.sandboxes.get(containerId)?.endpoints ?? []) {
+      if (endpoint.hostInterface === "") continue;
+      // Read at the host's end, where the directions are the other way round: no namespace need be entered.
+      const host = linkCounters(this.#netlink, endpoint.hostInterface);
+      if (host === undefined) continue;
+      counters[endpoint.interface] = {
+        rxBytes: host.txBytes, rxPackets: host.txPackets, rxErrors: host.txErrors, rxDropped: host.txDropped,
+        txBytes: host.rxBytes, txPackets: host.rxPackets, txErrors: host.rxErrors, txDropped: host.rxDropped,
+      };
+    }
+    return counters;
+  }
+
   /** What on this host blocks the containers' forwarded packets, and the command that opens it. */
-  declare forwardWarnings: () => string[];
+  forwardWarnings(): string[] {
+    return this.#guard.warnings;
+  }
 }

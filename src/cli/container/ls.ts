@@ -1,0 +1,41 @@
+/** `berth ps`, `berth container ls`: lists containers. */
+import type { ContainerSummary } from "#api/types/container.ts";
+import { verb as define } from "../command.ts";
+import { filterQuery } from "../connection.ts";
+import { Formatter, listFormat } from "../format.ts";
+import { bool, filters, int } from "../kinds.ts";
+import { containerHeaders, containerRow } from "./row.ts";
+
+const columns = ["ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names"];
+
+export const verb = define({
+  use: "[OPTIONS]",
+  flags: {
+    all: bool("Show all containers (default shows just running)", { short: "a" }),
+    filter: filters("Filter output based on conditions provided", { short: "f" }),
+    format: listFormat,
+    last: int("Show n last created containers (includes all states)", { short: "n", initial: -1 }),
+    latest: bool("Show the latest created container (includes all states)", { short: "l" }),
+    "no-trunc": bool("Don't truncate output"),
+    quiet: bool("Only display container IDs", { short: "q" }),
+    size: bool("Display total file sizes", { short: "s" }),
+  },
+  args: { min: 0, max: 0 },
+  async run(session, { flags, changed }) {
+    if (flags.format && flags.quiet) session.err.line("WARNING: Ignoring custom format, because both --format and --quiet are set.");
+    const custom = flags.quiet ? "{{.ID}}" : flags.format || (session.preferences.psFormat ?? "");
+    const table = [...columns, ...(flags.size ? ["Size"] : [])].map((name) => `{{.${name}}}`).join("\t");
+    const formatter = new Formatter(custom, table, containerHeaders);
+    const limit = flags.latest && flags.last === -1 ? 1 : flags.last;
+    const containers = await session.daemon.json<ContainerSummary[]>("GET", "/containers/json", {
+      query: {
+        all: flags.all,
+        limit: limit === -1 ? undefined : limit,
+        // Sizes cost the daemon a walk of the file system.
+        size: flags.size || (!changed.has("size") && !flags.quiet && formatter.uses("Size")),
+        filters: filterQuery(flags.filter),
+      },
+    });
+    session.out.write(formatter.format(containers.map((container) => containerRow(container, !flags["no-trunc"]))));
+  },
+});

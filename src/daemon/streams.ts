@@ -1,0 +1,51 @@
+/** Sends what backends produce bit by bit: progress records, samples, bytes. */
+import type { ProgressMessage } from "#api/types/image.ts";
+import { EngineError, errorMessage } from "#lib/errors.ts";
+import type { Exchange } from "./api.ts";
+
+/**
+ * One JSON text per line, each on its way at once. What fails before the first record is thrown (and gets its HTTP
+ * status); what fails later becomes `{"errorDetail": …, "error": …}`.
+ */
+export async function sendRecords(exchange: Exchange, records: AsyncIterable<unknown>, signal: AbortSignal): Promise<void> {
+  const iterator = records[Symbol.asyncIterator]();
+  let step = await iterator.next();
+  const body = exchange.response.stream(200, "application/json");
+  try {
+    for (; !step.done; step = await iterator.next()) {
+      const taken = body.write(`${JSON.stringify(step.value)}\r\n`);
+      if (taken === false || signal.aborted) return;
+      if (taken !== true) await taken;
+    }
+  } catch (error) {
+    const message = errorMessage(error);
+    const last: ProgressMessage = { errorDetail: { message }, error: message };
+    body.write(`${JSON.stringify(last)}\r\n`);
+  } finally {
+    if (!step.done) await iterator.return?.();
+    body.end();
+  }
+}
+
+/** Bytes as they come. A failure after the first ones breaks the connection, so that the client sees the cut. */
+export async function sendBytes(
+  exchange: Exchange,
+  contentType: string,
+  chunks: AsyncIterable<Uint8Array>,
+  before: Uint8Array | undefined = undefined,
+): Promise<void> {
+  const body = exchange.response.stream(200, contentType);
+  if (before !== undefined) body.write(before);
+  for await (const chunk of chunks) {
+    const taken = body.write(chunk);
+    if (taken === false) return;
+    if (taken !== true) await taken;
+  }
+  body.end();
+}
+
+/** A backend's optional operation. Throws `not-implemented` where it has none. */
+export function supported<T>(operation: T | undefined, what: string): T {
+  if (operation === undefined) throw new EngineError("not-implemented", `${what} is not supported yet`);
+  return operation;
+}

@@ -1,0 +1,32 @@
+/** What the operations on images work with; made once by the image service. */
+import type { Logger } from "#lib/log.ts";
+import type { Digest } from "#oci/digest.ts";
+import type { RegistryClient } from "#registry/client/repository.ts";
+import type { Layout } from "#store/layout.ts";
+import type { Store } from "#store/store.ts";
+import type { ImageTable } from "./table.ts";
+import type { Emit, Image, ImageUsers } from "./types.ts";
+
+export interface ImageContext {
+  readonly table: ImageTable;
+  readonly store: Pick<Store, "content" | "layers" | "leases">;
+  readonly registry: RegistryClient;
+  readonly layout: Layout;
+  readonly log: Logger;
+  readonly emit: Emit;
+  readonly users: ImageUsers;
+  /** Path of the OCI runtime, for `bootstrap`. */
+  readonly runtime: string;
+  /** Something may be unused now: collect it soon, in the background. */
+  readonly releaseSoon: () => void;
+}
+
+/** Emits an image event with Docker's attributes: the image's labels, and the name by which it was meant. */
+export function announce(context: ImageContext, action: string, id: string, name: string, image?: Image): void {
+  context.emit("image", action, id, { ...image?.config.config.Labels, name });
+}
+
+/** Everything an image consists of besides its row: blobs of its layers, and its diffIDs. */
+export function partsOf(image: Image): { blobs: Digest[]; layers: readonly Digest[] } {
+  return { blobs: image.manifest.layers.map(({ digest }) => digest), layers: image.chain };
+}

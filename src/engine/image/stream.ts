@@ -1,0 +1,126 @@
+/** Recognises compressed byte streams by their first bytes and undoes the compression. */
+import { Readable } from "node:stream";
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import { EngineError, errorMessage } from "#lib/errors.ts";
+import { type Digest, Digester } from "#oci/digest.ts";
+import * as types from "#oci/media-type.ts";
+
+export type StreamCompression = types.Compression | "xz" | "bzip2";
+
+/** By magic number; "none" for what looks like nothing known. */
+export function compressionOf(head: Uint8Array): StreamCompression {
+  const starts = (...bytes: number[]): boolean => bytes.every((byte, i) => head[i] === byte);
+  if (starts(0x1f, 0x8b)) return "gzip";
+  if (starts(0x28, 0xb5, 0x2f, 0xfd)) return "zstd";
+  // A zstd stream may begin with a skippable frame.
+  if ((head[0] ?? 0) >= 0x50 && (head[0] ?? 0) <= 0x5f && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18) return "zstd";
+  if (starts(0xfd, 0x37, 0x7a, 0x58, 0x5a)) return "xz";
+  if (starts(0x42, 0x5a, 0x68)) return "bzip2";
+  return "none";
+}
+
+/** Whether the bytes are the first block of a tar: "ustar" stands at a fixed place in every kind that is still written. */
+export function isTar(head: Uint8Array): boolean {
+  return Buffer.from(head.subarray(257, 262)).toString("latin1") === "ustar";
+}
+
+/** Looks at the first `size` bytes (fewer at the stream's end) without losing them. */
+export async function peek(
+  source: AsyncIterable<Uint8Array>,
+  size: number,
+): Promise<{ head: Uint8Array; rest: AsyncGenerator<Uint8Array, void, undefined> }> {
+  const iterator = source[Symbol.asyncIterator]();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  let ended = false;
+  while (length < size && !ended) {
+    const next = await iterator.next();
+    if (next.done === true) ended = true;
+    else {
+      chunks.push(next.value);
+      length += next.value.length;
+    }
+  }
+  async function* rest(): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* chunks;
+      while (!ended) {
+        const next = await iterator.next();
+        if (next.done === true) return;
+        yield next.value;
+      }
+    } finally {
+      await iterator.return?.();
+    }
+  }
+  return { head: Buffer.concat(chunks), rest: rest() };
+}
+
+/** The uncompressed stream. Rejects "invalid" while it is read where the data is damaged or cut off. */
+export async function decompress(
+  source: AsyncIterable<Uint8Array>,
+  what: string,
+): Promise<{ compression: types.Compression; head: Uint8Array; stream: AsyncIterable<Uint8Array> }> {
+  const { head, rest } = await peek(source, 512);
+  const compression = compressionOf(head);
+  if (compression === "none") return { compression, head, stream: rest };
+  if (compression === "xz" || compression === "bzip2") {
+    await rest.return();
+    throw new EngineError("invalid", `cannot read ${what}: ${compression} is not supported here, use gzip, zstd or none`);
+  }
+  const plain = await peek(inflate(rest, compression, what), 512);
+  return { compression, head: plain.head, stream: plain.rest };
+}
+
+async function* inflate(
+  source: AsyncIterable<Uint8Array>,
+  compression: "gzip" | "zstd",
+  what: string,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const options = { chunkSize: 256 * 1024 };
+  const inflater = compression === "gzip" ? createGunzip(options) : createZstdDecompress(options);
+  const input = Readable.from(source, { objectMode: false });
+  let inputError: unknown;
+  input.on("error", (error) => {
+    inputError = error;
+    inflater.destroy(error);
+  });
+  input.pipe(inflater);
+  try {
+    yield* inflater as AsyncIterable<Uint8Array>;
+  } catch (cause) {
+    if (inputError !== undefined) throw inputError;
+    throw new EngineError("invalid", `cannot read ${what}: ${compression}: ${errorMessage(cause)}`, { cause });
+  } finally {
+    input.destroy();
+    inflater.destroy();
+  }
+}
+
+/** The digest of a layer's tar, however the blob is compressed. */
+export async function diffIdOf(blob: Bun.BunFile, digest: Digest): Promise<{ diffId: Digest; mediaType: string }> {
+  const { compression, stream } = await decompress(blob.stream(), `layer ${digest}`);
+  const mediaType = layerTypes[compression];
+  if (compression === "none") {
+    for await (const _ of stream) break; // closes the file
+    return { diffId: digest, mediaType };
+  }
+  const digester = new Digester();
+  for await (const chunk of stream) digester.update(chunk);
+  return { diffId: digester.digest(), mediaType };
+}
+
+const layerTypes: Readonly<Record<types.Compression, string>> = {
+  none: types.ociLayer,
+  gzip: types.ociLayerGzip,
+  zstd: types.ociLayerZstd,
+};
+
+/** OCI media type of a layer blob, by its first bytes. Rejects "invalid" for other compressions. */
+export async function layerMediaType(blob: Bun.BunFile): Promise<string> {
+  const compression = compressionOf(new Uint8Array(await blob.slice(0, 8).arrayBuffer()));
+  if (compression === "xz" || compression === "bzip2") {
+    throw new EngineError("invalid", `layers compressed with ${compression} are not supported: use gzip, zstd or none`);
+  }
+  return layerTypes[compression];
+}

@@ -1,0 +1,92 @@
+/** What the kernel has of each bridge network: device, index, addresses in use. */
+import { findLink } from "#linux/netlink-link.ts";
+import { deleteNeighbour } from "#linux/netlink-route.ts";
+import type { Netlink } from "#linux/netlink.ts";
+import { ENOENT, hasErrno } from "#linux/syscall-error.ts";
+import { AddressSpace } from "./address-space.ts";
+import { bridgePorts, ensureBridge, removeBridge } from "./bridges.ts";
+import type { Firewall, FirewallNetwork } from "./firewall.ts";
+import type { BridgeNetwork } from "./plan.ts";
+
+/** A bridge network that is up. */
+export interface LiveBridge {
+  network: BridgeNetwork;
+  index: number;
+  addresses: AddressSpace;
+}
+
+export class BridgeNetworks {
+  readonly #netlink: Netlink;
+  readonly #firewall: Firewall;
+  readonly #live = new Map<string, LiveBridge>();
+
+  constructor(netlink: Netlink, firewall: Firewall) {
+    this.#netlink = netlink;
+    this.#firewall = firewall;
+  }
+
+  get(networkId: string): LiveBridge | undefined {
+    return this.#live.get(networkId);
+  }
+
+  /** Whether the host has an interface of that name. */
+  exists(device: string): boolean {
+    return findLink(this.#netlink, device) !== undefined;
+  }
+
+  /** Makes or repairs the device and opens an empty address space, without telling the firewall. */
+  raise(network: BridgeNetwork): LiveBridge {
+    const { id, name, bridge } = network;
+    const index = ensureBridge(this.#netlink, bridge);
+    const reserved = [bridge.gateway, ...bridge.reserved];
+    const live = { network, index, addresses: new AddressSpace(bridge.subnet, bridge.range, reserved, `${name} (${id})`) };
+    this.#live.set(id, live);
+    return live;
+  }
+
+  /** As `raise`, and lets its packets through. With an error nothing is left. */
+  add(network: BridgeNetwork): LiveBridge {
+    try {
+      const live = this.raise(network);
+      this.#firewall.addNetwork(firewallNetwork(network));
+      return live;
+    } catch (error) {
+      this.#live.delete(network.id);
+      removeBridge(this.#netlink, network.bridge.device);
+      throw error;
+    }
+  }
+
+  remove({ id, bridge }: BridgeNetwork): void {
+    this.#live.delete(id);
+    this.#firewall.removeNetwork(bridge.device);
+    removeBridge(this.#netlink, bridge.device);
+  }
+
+  /** Host ends of the veth pairs in the bridge. */
+  ports(live: LiveBridge): string[] {
+    return bridgePorts(this.#netlink, live.index);
+  }
+
+  /** Forgets which MAC an address had, so that the next one to use it is found at once. */
+  forgetNeighbour(live: LiveBridge, address: number): void {
+    try {
+      this.#netlink.execute(deleteNeighbour(live.index, address));
+    } catch (error) {
+      if (!hasErrno(error, ENOENT)) throw error;
+    }
+  }
+
+  /** Removes all devices. */
+  removeAll(): void {
+    for (const { network } of [...this.#live.values()]) {
+      this.#live.delete(network.id);
+      removeBridge(this.#netlink, network.bridge.device);
+    }
+  }
+}
+
+export function firewallNetwork({ internal, bridge }: BridgeNetwork): FirewallNetwork {
+  const { device, subnet, connected, masquerade } = bridge;
+  return { device, subnet, internal, connected, masquerade };
+}

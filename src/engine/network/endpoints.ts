@@ -1,0 +1,182 @@
+/** Makes endpoints, leads routes and ports to them, and takes them apart without anyone waiting for the kernel. */
+import { formatIpv4, parseIpv4 } from "#lib/ipv4.ts";
+import type { Logger } from "#lib/log.ts";
+import { forgetUdpFlows } from "#linux/netlink-netfilter.ts";
+import type { Netlink } from "#linux/netlink.ts";
+import type { BridgeNetworks } from "./bridge-networks.ts";
+import type { Firewall } from "./firewall.ts";
+import type { SandboxLinks, SandboxNamespace } from "./links.ts";
+import { macOf, randomId, vethName } from "./names.ts";
+import { type Attachment, type BridgeNetwork, gatewayOf } from "./plan.ts";
+import type { PublishedPort } from "./ports.ts";
+import { EngineError } from "#lib/errors.ts";
+import type { Endpoint } from "./types.ts";
+
+export interface EndpointParts {
+  bridges: BridgeNetworks;
+  links: SandboxLinks;
+  firewall: Firewall;
+  netfilter: Netlink;
+  log: Logger;
+}
+
+/** By what a container is found in a network. */
+export interface ContainerNames {
+  containerId: string;
+  name: string;
+  hostname: string;
+}
+
+/** How long a dead namespace may take to remove its interfaces before they are removed by name. */
+const LINGER_MS = 2000;
+
+export class Endpoints {
+  readonly #parts: EndpointParts;
+  readonly #background = new Set<Promise<void>>();
+
+  constructor(parts: EndpointParts) {
+    this.#parts = parts;
+  }
+
+  /** Leases an address and makes the interface. With an error nothing is left. */
+  attach(namespace: { path: string; socket: Netlink }, attachment: Attachment, name: string, container: ContainerNames): Endpoint {
+    const endpoint = this.#attach(namespace, attachment.network, name, attachment);
+    return named(endpoint, attachment.aliases, container);
+  }
+
+  /** As `attach`, for a container that is not known yet. */
+  attachSpare(namespace: SandboxNamespace, network: BridgeNetwork): Endpoint {
+    const endpoint = this.#attach(namespace, network, `${network.bridge.interfacePrefix}0`, {});
+    this.route(namespace.socket, endpoint, false);
+    return endpoint;
+  }
+
+  /** Waits until the interface is gone (10 ms and more). */
+  detach(endpoint: Endpoint): void {
+    this.#parts.links.detach(endpoint.hostInterface);
+    this.#giveBack(endpoint);
+  }
+
+  /** Which endpoint the default route and the published ports belong to. */
+  gate(endpoints: readonly Endpoint[], priorities: Readonly<Record<string, number>>): Endpoint | undefined {
+    const candidates = endpoints.map((endpoint) => ({
+      endpoint,
+      internal: endpoint.gateway === "",
+      gatewayPriority: priorities[endpoint.endpointId] ?? 0,
+      name: endpoint.networkName,
+    }));
+    return gatewayOf(candidates)?.endpoint;
+  }
+
+  route(socket: Netlink, gate: Endpoint | undefined, hadRoute: boolean): void {
+    const gateway = parseIpv4(gate?.gateway ?? "");
+    const to = gate === undefined || gateway === undefined ? undefined : { gateway, interface: gate.interface };
+    this.#parts.links.route(socket, to, hadRoute);
+  }
+
+  /** Leads published ports to an endpoint. All or none. */
+  lead(ports: readonly PublishedPort[], gate: Endpoint): void {
+    if (ports.length === 0) return;
+    const containerAddress = parseIpv4(gate.ipAddress) ?? 0;
+    this.#parts.links.allowHairpin(gate.hostInterface);
+    this.#parts.firewall.publish(ports.map((port) => ({ ...port, containerAddress })));
+    this.#forgetFlows(ports);
+  }
+
+  unlead(ports: readonly PublishedPort[]): void {
+    this.#parts.firewall.unpublish(ports);
+    this.#forgetFlows(ports);
+  }
+
+  /** Removes a namespace with its endpoints in the background. Their addresses are free once the interfaces are gone. */
+  dismantle(path: string, endpoints: readonly Endpoint[]): void {
+    this.#inBackground(`cannot remove the network namespace ${path}`, async () => {
+      const { links } = this.#parts;
+      await links.removeNamespace(path);
+      // A second container in the namespace keeps it alive; its interfaces go all the same, as in Docker.
+      const own = endpoints.filter(({ hostInterface }) => hostInterface !== "");
+      const deadline = performance.now() + LINGER_MS;
+      for (let pause = 30; own.some(({ hostInterface }) => links.exists(hostInterface)); pause *= 2) {
+        if (performance.now() > deadline) for (const { hostInterface } of own) links.detach(hostInterface);
+        else await Bun.sleep(pause);
+      }
+      for (const endpoint of own) this.#giveBack(endpoint);
+    });
+  }
+
+  /** Ends when everything that was begun in the background is done. */
+  async settle(): Promise<void> {
+    while (this.#background.size > 0) await Promise.all(this.#background);
+  }
+
+  #attach(
+    namespace: { path: string; socket: Netlink },
+    { id, name, internal, bridge }: BridgeNetwork,
+    interfaceName: string,
+    chosen: { address?: number; mac?: string },
+  ): Endpoint {
+    const live = this.#parts.bridges.get(id);
+    if (live === undefined) throw new EngineError("not-found", `network ${name} not found`);
+    if (chosen.address !== undefined) live.addresses.claim(chosen.address);
+    const address = chosen.address ?? live.addresses.take();
+    const endpoint: Endpoint = {
+      networkId: id,
+      networkName: name,
+      endpointId: randomId(),
+      interface: interfaceName,
+      hostInterface: vethName(),
+      ipAddress: formatIpv4(address),
+      prefixLength: bridge.subnet.prefix,
+      gateway: internal ? "" : formatIpv4(bridge.gateway),
+      macAddress: chosen.mac ?? macOf({ address }),
+      aliases: [],
+      dnsNames: [],
+    };
+    try {
+      this.#parts.links.attach(namespace.path, namespace.socket, {
+        bridge: live.index,
+        hostInterface: endpoint.hostInterface,
+        interface: interfaceName,
+        address: { address, prefix: endpoint.prefixLength },
+        mac: endpoint.macAddress,
+        mtu: bridge.mtu,
+        isolated: !bridge.connected,
+      });
+      return endpoint;
+    } catch (error) {
+      this.detach(endpoint);
+      throw error;
+    }
+  }
+
+  #giveBack({ networkId, ipAddress, macAddress }: Endpoint): void {
+    const live = this.#parts.bridges.get(networkId);
+    const address = parseIpv4(ipAddress);
+    if (live === undefined || address === undefined) return;
+    if (macAddress !== macOf({ address })) this.#parts.bridges.forgetNeighbour(live, address);
+    live.addresses.giveBack(address);
+  }
+
+  #forgetFlows(ports: readonly PublishedPort[]): void {
+    for (const { protocol, hostPort } of ports) {
+      if (protocol !== "udp") continue;
+      this.#inBackground(`cannot forget the flows of port ${hostPort}/udp`, async () => {
+        await Bun.sleep(0);
+        forgetUdpFlows(this.#parts.netfilter, hostPort);
+      });
+    }
+  }
+
+  #inBackground(doing: string, work: () => Promise<void>): void {
+    const running = work()
+      .catch((error: unknown) => this.#parts.log.error({ error }, doing))
+      .finally(() => this.#background.delete(running));
+    this.#background.add(running);
+  }
+}
+
+/** The endpoint with the names of its container. */
+export function named(endpoint: Endpoint, aliases: readonly string[], { name, containerId, hostname }: ContainerNames): Endpoint {
+  const names = [name, ...aliases, containerId.slice(0, 12), hostname].filter((one) => one !== "");
+  return { ...endpoint, aliases: [...aliases], dnsNames: [...new Set(names)] };
+}

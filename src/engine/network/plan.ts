@@ -1,0 +1,132 @@
+/** Decides, before anything is made, which networks a container joins and how; refuses what cannot be. */
+import type { EndpointSettings } from "#api/types/network.ts";
+import { EngineError } from "#lib/errors.ts";
+import { contains, formatIpv4, parseIpv4 } from "#lib/ipv4.ts";
+import type { BridgeConfig, NetworkRecord, NetworkStore } from "./store.ts";
+import type { SandboxRequest } from "./types.ts";
+
+export type BridgeNetwork = NetworkRecord & { bridge: BridgeConfig };
+
+/** One network to join. */
+export interface Attachment {
+  network: BridgeNetwork;
+  /** Chosen by the user. */
+  address?: number;
+  mac?: string;
+  aliases: string[];
+  gatewayPriority: number;
+}
+
+export type SandboxPlan =
+  | { kind: "host" | "none"; network: NetworkRecord }
+  | { kind: "shared"; with: string }
+  | { kind: "own"; attachments: Attachment[] };
+
+export type PlanRequest = Omit<SandboxRequest, "containerId" | "name" | "hostname">;
+
+/** Throws kind "not-found" for an unknown network, "invalid" for settings that cannot be, "conflict" for modes that exclude each other. */
+export function planSandbox(store: NetworkStore, request: PlanRequest): SandboxPlan {
+  const mode = request.mode === "" || request.mode === "default" ? "bridge" : request.mode;
+  if (mode.startsWith("container:")) return planShared(mode.slice("container:".length), request);
+  const main = lookup(store, mode);
+  const joined = new Map<NetworkRecord, Partial<EndpointSettings>>([[main, {}]]);
+  for (const [name, settings] of Object.entries(request.endpoints ?? {})) {
+    joined.set(lookup(store, name === "default" ? "bridge" : name), settings);
+  }
+  if (main.driver !== "bridge") {
+    if (joined.size === 1) return { kind: main.driver === "host" ? "host" : "none", network: main };
+    throw new EngineError("conflict", main.driver === "host" ? HOST_CONFLICT : NONE_CONFLICT);
+  }
+  const others = [...joined].filter(([network]) => network !== main).sort(([a], [b]) => (a.name < b.name ? -1 : 1));
+  const settings = mainSettings(joined.get(main) ?? {}, request.macAddress);
+  return { kind: "own", attachments: [[main, settings] as const, ...others].map(([network, own]) => planAttachment(network, own)) };
+}
+
+/** Throws kind "not-found" with Docker's wording. */
+export function lookup(store: NetworkStore, ref: string): NetworkRecord {
+  const network = store.find(ref);
+  if (network === undefined) throw new EngineError("not-found", `network ${ref} not found`);
+  return network;
+}
+
+/** Throws kind "invalid" with all faults, "conflict" for the networks host and none. */
+export function planAttachment(network: NetworkRecord, settings: Partial<EndpointSettings>): Attachment {
+  const { bridge } = network;
+  if (bridge === undefined) throw new EngineError("conflict", network.driver === "host" ? HOST_CONFLICT : NONE_CONFLICT);
+  const { IPv4Address = "", IPv6Address = "", LinkLocalIPs = [] } = settings.IPAMConfig ?? {};
+  const userDefined = network.name !== "bridge";
+  const faults: string[] = [];
+  const address = IPv4Address === "" ? undefined : parseIpv4(IPv4Address);
+  if (IPv4Address !== "") {
+    if (address === undefined) faults.push(`invalid IPv4 address: ${IPv4Address}`);
+    else if (!userDefined) faults.push("user specified IP address is supported on user defined networks only");
+    else if (!network.chosenSubnet) {
+      faults.push("user specified IP address is supported only when connecting to networks with user configured subnets");
+    } else if (!contains(bridge.subnet, address)) {
+      faults.push(`no configured subnet contains IP address ${formatIpv4(address)}`);
+    }
+  }
+  if (IPv6Address !== "") faults.push(`IPv6 addresses are not supported: ${IPv6Address}`);
+  if (LinkLocalIPs.length > 0) faults.push("link-local addresses are not supported");
+  const mac = settings.MacAddress ?? "";
+  if (mac !== "" && !isUnicastMac(mac)) faults.push(`invalid MAC address: ${mac}`);
+  const aliases = settings.Aliases ?? [];
+  if (aliases.length > 0 && !userDefined) {
+    faults.push("network-scoped alias is supported only for containers in user defined networks");
+  }
+  if ((settings.Links ?? []).length > 0) faults.push("links are not supported: use a user-defined network");
+  const option = Object.keys(settings.DriverOpts ?? {})[0];
+  if (option !== undefined) faults.push(`the endpoint option ${option} is not supported`);
+  if (faults.length > 0) {
+    throw new EngineError("invalid", `invalid config for network ${network.name}: invalid endpoint settings:\n${faults.join("\n")}`);
+  }
+  return {
+    network: { ...network, bridge },
+    ...(address === undefined ? {} : { address }),
+    ...(mac === "" ? {} : { mac: mac.toLowerCase() }),
+    aliases,
+    gatewayPriority: settings.GwPriority ?? 0,
+  };
+}
+
+/** Which endpoint gives the default route and the published ports: the highest priority, then the first by name. */
+export function gatewayOf<T extends { internal: boolean; gatewayPriority: number; name: string }>(candidates: readonly T[]): T | undefined {
+  const open = candidates.filter(({ internal }) => !internal);
+  return open.sort((a, b) => b.gatewayPriority - a.gatewayPriority || (a.name < b.name ? -1 : 1))[0];
+}
+
+function planShared(container: string, request: PlanRequest): SandboxPlan {
+  const conflict = (what: string): never => {
+    throw new EngineError("invalid", `conflicting options: ${what}`);
+  };
+  if (Object.keys(request.ports ?? {}).length > 0 || request.publishAll) {
+    conflict("port publishing and the container type network mode");
+  }
+  if ((request.dns ?? []).length > 0) conflict("dns and the network mode");
+  if ((request.extraHosts ?? []).length > 0) conflict("custom host-to-IP mapping and the network mode");
+  if (request.macAddress) conflict("mac-address and the network mode");
+  const others = Object.keys(request.endpoints ?? {}).filter((name) => name !== `container:${container}`);
+  if (others.length > 0) {
+    throw new EngineError("conflict", "container sharing network namespace with another container or host cannot be connected to any other network");
+  }
+  return { kind: "shared", with: container };
+}
+
+function mainSettings(settings: Partial<EndpointSettings>, containerMac = ""): Partial<EndpointSettings> {
+  if (containerMac === "") return settings;
+  if (settings.MacAddress && settings.MacAddress.toLowerCase() !== containerMac.toLowerCase()) {
+    throw new EngineError(
+      "invalid",
+      "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty",
+    );
+  }
+  return { ...settings, MacAddress: containerMac };
+}
+
+/** Not a multicast address: its lowest bit of the first byte is 0. */
+function isUnicastMac(mac: string): boolean {
+  return /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac) && (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0;
+}
+
+const HOST_CONFLICT = "container cannot be disconnected from host network or connected to host network";
+const NONE_CONFLICT = "container cannot be connected to multiple networks with one of the networks in private (none) mode";

@@ -1,0 +1,78 @@
+/** Brings the kernel back to what the database says, whenever and however the last daemon ended. */
+import { errorMessage } from "#lib/errors.ts";
+import { parseIpv4 } from "#lib/ipv4.ts";
+import type { Logger } from "#lib/log.ts";
+import { type BridgeNetworks, firewallNetwork, type LiveBridge } from "./bridge-networks.ts";
+import { enableForwarding } from "./bridges.ts";
+import type { Firewall, PortTarget } from "./firewall.ts";
+import type { SandboxLinks } from "./links.ts";
+import type { Sandboxes } from "./sandboxes.ts";
+import type { NetworkStore, SandboxRecord } from "./store.ts";
+
+export interface RecoveryParts {
+  store: NetworkStore;
+  bridges: BridgeNetworks;
+  links: SandboxLinks;
+  firewall: Firewall;
+  sandboxes: Sandboxes;
+  log: Logger;
+}
+
+/** How long removed namespaces may take to remove their interfaces before those are removed by name. */
+const LINGER_MS = 1000;
+
+/** Keeps the sandboxes of `live` containers; links, namespaces, leases and elements of all others go. Idempotent. */
+export async function recoverNetworks(parts: RecoveryParts, live: ReadonlySet<string>): Promise<void> {
+  const { store, bridges, links, firewall, sandboxes, log } = parts;
+  enableForwarding();
+  for (const id of [...store.sandboxes.keys()]) if (!live.has(id)) store.removeSandbox(id);
+  const kept = [...store.sandboxes.values()];
+  await links.removeNamespacesExcept(new Set(kept.flatMap(({ netnsPath }) => netnsPath ?? [])));
+  const raised: LiveBridge[] = [];
+  for (const network of store.networks.values()) {
+    if (network.bridge === undefined) continue;
+    try {
+      raised.push(bridges.raise({ ...network, bridge: network.bridge }));
+    } catch (error) {
+      log.error({ error, network: network.name }, `cannot bring up the network ${network.name}: ${errorMessage(error)}`);
+    }
+  }
+  await removeStrayPorts(parts, raised, kept);
+  for (const sandbox of kept) restore(parts, sandbox);
+  firewall.reset(raised.map(({ network }) => firewallNetwork(network)), kept.flatMap(targets));
+  for (const sandbox of kept) sandboxes.adopt(sandbox);
+}
+
+/** Removes veth pairs of our bridges that no sandbox knows. Most go with their namespace. */
+async function removeStrayPorts({ bridges, links }: RecoveryParts, raised: readonly LiveBridge[], kept: readonly SandboxRecord[]): Promise<void> {
+  const known = new Set(kept.flatMap(({ endpoints }) => endpoints.map(({ hostInterface }) => hostInterface)));
+  const stray = () => raised.flatMap((live) => bridges.ports(live)).filter((name) => !known.has(name));
+  const deadline = performance.now() + LINGER_MS;
+  while (stray().length > 0 && performance.now() < deadline) await Bun.sleep(20);
+  for (const name of stray()) links.detach(name);
+}
+
+/** Leases the addresses again and puts interfaces back into their bridges. */
+function restore({ bridges, links, log }: RecoveryParts, sandbox: SandboxRecord): void {
+  for (const endpoint of sandbox.endpoints) {
+    const live = bridges.get(endpoint.networkId);
+    const address = parseIpv4(endpoint.ipAddress);
+    if (live === undefined || address === undefined) continue;
+    try {
+      live.addresses.claim(address);
+      if (!links.reattach(endpoint.hostInterface, live.index)) {
+        log.warn({ container: sandbox.containerId, interface: endpoint.hostInterface }, "a running container has lost its network interface");
+      } else if (sandbox.published.length > 0 && endpoint.endpointId === sandbox.gatewayEndpoint) {
+        links.allowHairpin(endpoint.hostInterface);
+      }
+    } catch (error) {
+      log.error({ error, container: sandbox.containerId }, `cannot restore an endpoint of a running container: ${errorMessage(error)}`);
+    }
+  }
+}
+
+function targets({ endpoints, gatewayEndpoint, published }: SandboxRecord): PortTarget[] {
+  const gate = endpoints.find(({ endpointId }) => endpointId === gatewayEndpoint);
+  const containerAddress = parseIpv4(gate?.ipAddress ?? "");
+  return containerAddress === undefined ? [] : published.map((port) => ({ ...port, containerAddress }));
+}

@@ -1,0 +1,45 @@
+/** Runs our nftables transactions and notices those of others, at the price of one short question to the kernel. */
+import { nftablesGeneration } from "#linux/netlink-netfilter.ts";
+import type { Netlink } from "#linux/netlink.ts";
+import type { Nftables, NftObject } from "#linux/nftables.ts";
+
+/** Each transaction raises the kernel's generation by one: a greater step was someone else's. */
+export class RuleWatch {
+  readonly #nft: Nftables;
+  readonly #netfilter: Netlink;
+  #seen: number;
+  #foreign = true;
+
+  /** Both stay the caller's to close. */
+  constructor(nft: Nftables, netfilter: Netlink) {
+    this.#nft = nft;
+    this.#netfilter = netfilter;
+    this.#seen = nftablesGeneration(netfilter);
+  }
+
+  /** As `Nftables.run`. */
+  run(doing: string, script: string): void {
+    const before = nftablesGeneration(this.#netfilter);
+    if (before !== this.#seen) this.#foreign = true;
+    try {
+      this.#nft.run(doing, script);
+    } finally {
+      this.#seen = nftablesGeneration(this.#netfilter);
+      if (this.#seen > before + 1) this.#foreign = true;
+    }
+  }
+
+  /** As `Nftables.list`. */
+  list(command: string): NftObject[] | undefined {
+    return this.#nft.list(command);
+  }
+
+  /** Whether someone else changed rules since this was last asked (true the first time). */
+  changed(): boolean {
+    const now = nftablesGeneration(this.#netfilter);
+    const changed = this.#foreign || now !== this.#seen;
+    this.#seen = now;
+    this.#foreign = false;
+    return changed;
+  }
+}

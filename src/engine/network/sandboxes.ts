@@ -1,0 +1,330 @@
+/** Gives running containers their sandboxes and takes them back: namespace, endpoints, ports, resolv.conf and hosts. */
+import { readFileSync } from "node:fs";
+import { EngineError, errorKind, errorMessage } from "#lib/errors.ts";
+import { formatIpv4 } from "#lib/ipv4.ts";
+import type { Logger } from "#lib/log.ts";
+import type { Netlink } from "#linux/netlink.ts";
+import { Endpoints, named } from "./endpoints.ts";
+import type { ForwardGuard } from "./forward-guard.ts";
+import { hostModeHostsText, hostsText, parseExtraHosts } from "./hosts.ts";
+import type { SandboxLinks, SandboxNamespace } from "./links.ts";
+import { randomId } from "./names.ts";
+import { type Attachment, lookup, planSandbox } from "./plan.ts";
+import { PortClaims } from "./port-claims.ts";
+import { portMap, portRequests, type PublishedPort } from "./ports.ts";
+import { containerResolvConf, hostResolvConfText } from "./resolv-conf.ts";
+import type { NetworkRecord, NetworkStore, SandboxRecord } from "./store.ts";
+import type { Endpoint, NetworkOptions, Sandbox, SandboxRequest } from "./types.ts";
+import { WarmPool } from "./warm-pool.ts";
+
+export interface SandboxParts {
+  store: NetworkStore;
+  endpoints: Endpoints;
+  links: SandboxLinks;
+  guard: ForwardGuard;
+  options: NetworkOptions;
+  emit: (action: string, id: string, attributes: Record<string, string>) => void;
+  log: Logger;
+}
+
+/** A namespace with an interface in the default bridge that no container has yet. */
+interface Spare {
+  namespace: SandboxNamespace;
+  endpoint: Endpoint;
+}
+
+const DEFAULT_SPARES = 4;
+
+/** Contracts of the methods: NetworkService, which passes them on. */
+export class Sandboxes {
+  readonly #parts: SandboxParts;
+  readonly #claims = new Map<string, PortClaims>();
+  readonly #spares: WarmPool<Spare>;
+
+  constructor(parts: SandboxParts) {
+    this.#parts = parts;
+    this.#spares = new WarmPool({
+      size: parts.options.warm ?? DEFAULT_SPARES,
+      make: () => this.#makeSpare(),
+      dispose: async (spare) => this.#discard(spare.namespace, [spare.endpoint]),
+      log: parts.log,
+    });
+  }
+
+  async allocate(request: SandboxRequest): Promise<Sandbox> {
+    const existing = this.#parts.store.sandboxes.get(request.containerId);
+    if (existing !== undefined) return existing;
+    try {
+      const plan = planSandbox(this.#parts.store, request);
+      if (plan.kind === "shared") return this.#shared(request, plan.with);
+      if (plan.kind === "own") return await this.#own(request, plan.attachments);
+      return await this.#plain(request, plan.network);
+    } catch (error) {
+      throw new EngineError(errorKind(error), `failed to set up container networking: ${errorMessage(error)}`, { cause: error });
+    }
+  }
+
+  release(containerId: string): void {
+    const { store, endpoints } = this.#parts;
+    const sandbox = store.sandboxes.get(containerId);
+    if (sandbox === undefined) return;
+    endpoints.unlead(sandbox.published);
+    this.#claims.get(containerId)?.[Symbol.dispose]();
+    this.#claims.delete(containerId);
+    store.removeSandbox(containerId);
+    if (sandbox.sharedWith === undefined && sandbox.netnsPath !== undefined) endpoints.dismantle(sandbox.netnsPath, sandbox.endpoints);
+    for (const endpoint of sandbox.endpoints) this.#announce("disconnect", endpoint, containerId);
+  }
+
+  async connect(attachment: Attachment, containerId: string): Promise<Endpoint | undefined> {
+    const { store, links, endpoints } = this.#parts;
+    const { network } = attachment;
+    const before = store.sandboxes.get(containerId);
+    if (before === undefined) return undefined;
+    if (before.endpoints.some(({ networkId }) => networkId === network.id)) {
+      throw new EngineError("forbidden", `endpoint with name ${before.containerName} already exists in network ${network.name}`);
+    }
+    const path = ownNamespace(before);
+    using socket = await links.enter(path);
+    const sandbox = store.sandboxes.get(containerId);
+    if (sandbox === undefined) return undefined;
+    const { interfacePrefix } = network.bridge;
+    const taken = new Set(sandbox.endpoints.map((endpoint) => endpoint.interface));
+    let number = 0;
+    while (taken.has(`${interfacePrefix}${number}`)) number++;
+    const names = { containerId, name: sandbox.containerName, hostname: sandbox.hostname };
+    const endpoint = endpoints.attach({ path, socket }, attachment, `${interfacePrefix}${number}`, names);
+    this.#regate(socket, {
+      ...sandbox,
+      endpoints: [...sandbox.endpoints, endpoint],
+      priorities: { ...sandbox.priorities, [endpoint.endpointId]: attachment.gatewayPriority },
+    });
+    this.#announce("connect", endpoint, containerId);
+    return endpoint;
+  }
+
+  /** False where the container is not running or not attached. */
+  async disconnect(network: NetworkRecord, containerId: string): Promise<boolean> {
+    const { store, links, endpoints } = this.#parts;
+    const find = () => store.sandboxes.get(containerId)?.endpoints.find(({ networkId }) => networkId === network.id);
+    const before = store.sandboxes.get(containerId);
+    if (before === undefined || find() === undefined) return false;
+    using socket = await links.enter(ownNamespace(before));
+    const sandbox = store.sandboxes.get(containerId);
+    const endpoint = find();
+    if (sandbox === undefined || endpoint === undefined) return false;
+    endpoints.detach(endpoint);
+    this.#regate(socket, { ...sandbox, endpoints: sandbox.endpoints.filter((one) => one !== endpoint) });
+    this.#announce("disconnect", endpoint, containerId);
+    return true;
+  }
+
+  /** Claims the ports of a sandbox that survived. One that was taken meanwhile is only logged: nftables still leads to the container. */
+  adopt(sandbox: SandboxRecord): void {
+    const claims = new PortClaims();
+    this.#claims.set(sandbox.containerId, claims);
+    for (const { hostPort, ...port } of sandbox.published) {
+      try {
+        claims.claim([{ ...port, hostPorts: { first: hostPort, last: hostPort } }], "");
+      } catch (error) {
+        this.#parts.log.warn({ error, container: sandbox.containerId, port: hostPort }, "another program took a published port");
+      }
+    }
+  }
+
+  /** Begins to keep spares. */
+  start(): void {
+    this.#spares.refillSoon();
+  }
+
+  /** Removes spares and frees claimed ports. Sandboxes stay. */
+  async close(): Promise<void> {
+    await this.#spares.close();
+    for (const claims of this.#claims.values()) claims[Symbol.dispose]();
+    this.#claims.clear();
+  }
+
+  #shared(request: SandboxRequest, owner: string): SandboxRecord {
+    const { store } = this.#parts;
+    if (owner === request.containerId) throw new EngineError("invalid", "cannot join own network");
+    const target = store.sandboxes.get(owner);
+    if (target === undefined) throw new EngineError("conflict", `cannot join network of a non running container: ${owner}`);
+    const { netnsPath, resolvConf, hosts } = target;
+    const own = { sandboxId: "", endpoints: [], ports: {}, published: [], priorities: {}, extraHosts: [] };
+    const sandbox: SandboxRecord = { ...identity(request), ...own, sharedWith: owner, netnsPath, resolvConf, hosts };
+    store.putSandbox(sandbox);
+    return sandbox;
+  }
+
+  /** Containers of the host's namespace, or with loopback only. */
+  async #plain(request: SandboxRequest, network: NetworkRecord): Promise<SandboxRecord> {
+    const { store, links } = this.#parts;
+    const host = network.driver === "host";
+    const extraHosts = this.#extraHosts(request);
+    const namespace = host ? undefined : await links.createNamespace();
+    namespace?.socket.close();
+    const endpoint = emptyEndpoint(network, request);
+    const sandbox: SandboxRecord = {
+      ...identity(request),
+      sandboxId: namespace?.sandboxId ?? randomId(),
+      netnsPath: namespace?.path,
+      endpoints: [endpoint],
+      ports: {},
+      resolvConf: host && !choosesDns(request) ? readOrEmpty("/etc/resolv.conf") : this.#resolvConf(request),
+      hosts: host ? hostModeHostsText(readOrEmpty("/etc/hosts"), extraHosts) : hostsText({ ...request, addresses: [], extra: extraHosts }),
+      published: [],
+      priorities: {},
+      extraHosts,
+    };
+    store.putSandbox(sandbox);
+    this.#announce("connect", endpoint, request.containerId);
+    return sandbox;
+  }
+
+  async #own(request: SandboxRequest, attachments: readonly Attachment[]): Promise<SandboxRecord> {
+    const { store, links, guard, endpoints: kernel } = this.#parts;
+    guard.check();
+    const extraHosts = this.#extraHosts(request);
+    const spare = usesSpare(attachments) ? this.#spares.take() : undefined;
+    const namespace = spare?.namespace ?? (await links.createNamespace());
+    using undo = new DisposableStack();
+    const endpoints: Endpoint[] = [];
+    undo.defer(() => this.#discard(namespace, spare === undefined ? endpoints : [spare.endpoint, ...endpoints]));
+    attachments.forEach((attachment, i) => {
+      const ready = i === 0 ? spare?.endpoint : undefined;
+      const name = `${attachment.network.bridge.interfacePrefix}${i}`;
+      endpoints.push(ready === undefined ? kernel.attach(namespace, attachment, name, request) : named(ready, attachment.aliases, request));
+    });
+    const priorities = Object.fromEntries(endpoints.map(({ endpointId }, i) => [endpointId, attachments[i]?.gatewayPriority ?? 0]));
+    const gate = kernel.gate(endpoints, priorities);
+    if (spare === undefined || gate !== endpoints[0]) kernel.route(namespace.socket, gate, spare !== undefined);
+    const claims = undo.use(new PortClaims());
+    const published = gate === undefined ? [] : this.#publish(request, gate, claims, attachments);
+    undo.defer(() => kernel.unlead(published));
+    const sandbox: SandboxRecord = {
+      ...identity(request),
+      sandboxId: namespace.sandboxId,
+      netnsPath: namespace.path,
+      endpoints,
+      ports: portMap(published, request.exposedPorts ?? []),
+      resolvConf: this.#resolvConf(request),
+      hosts: hostsText({ ...request, addresses: endpoints.map(({ ipAddress }) => ipAddress), extra: extraHosts }),
+      published,
+      priorities,
+      extraHosts,
+      ...(gate === undefined ? {} : { gatewayEndpoint: gate.endpointId }),
+    };
+    store.putSandbox(sandbox);
+    undo.move();
+    namespace.socket.close();
+    this.#claims.set(request.containerId, claims);
+    for (const endpoint of endpoints) this.#announce("connect", endpoint, request.containerId);
+    return sandbox;
+  }
+
+  #publish(request: SandboxRequest, gate: Endpoint, claims: PortClaims, attachments: readonly Attachment[]): PublishedPort[] {
+    const { hostBinding = 0 } = attachments.find(({ network }) => network.id === gate.networkId)?.network.bridge ?? {};
+    const wanted = portRequests(request.ports ?? {}, request.exposedPorts ?? [], request.publishAll ?? false, hostBinding);
+    try {
+      const published = claims.claim(wanted, gate.ipAddress);
+      this.#parts.endpoints.lead(published, gate);
+      return published;
+    } catch (error) {
+      const where = `endpoint ${request.name} (${gate.endpointId})`;
+      throw new EngineError(errorKind(error), `driver failed programming external connectivity on ${where}: ${errorMessage(error)}`, { cause: error });
+    }
+  }
+
+  /** Stores a sandbox whose endpoints changed, and moves its default route and ports to the endpoint that now has them. */
+  #regate(socket: Netlink, changed: SandboxRecord): void {
+    const { store, endpoints: kernel } = this.#parts;
+    const { gatewayEndpoint: before, ...rest } = changed;
+    const gate = kernel.gate(rest.endpoints, rest.priorities);
+    if (gate?.endpointId !== before) {
+      kernel.route(socket, gate, before !== undefined);
+      kernel.unlead(rest.published);
+      if (gate !== undefined) kernel.lead(rest.published, gate);
+    }
+    const addresses = rest.endpoints.map(({ ipAddress }) => ipAddress);
+    const hosts = hostsText({ ...rest, addresses, extra: rest.extraHosts });
+    store.putSandbox({ ...rest, hosts, ...(gate === undefined ? {} : { gatewayEndpoint: gate.endpointId }) });
+  }
+
+  async #makeSpare(): Promise<Spare> {
+    const { store, links, endpoints } = this.#parts;
+    const namespace = await links.createNamespace();
+    try {
+      const network = lookup(store, "bridge");
+      if (network.bridge === undefined) throw new EngineError("internal", "the default network is not a bridge");
+      return { namespace, endpoint: endpoints.attachSpare(namespace, { ...network, bridge: network.bridge }) };
+    } catch (error) {
+      this.#discard(namespace, []);
+      throw error;
+    }
+  }
+
+  #discard(namespace: SandboxNamespace, endpoints: readonly Endpoint[]): void {
+    namespace.socket.close();
+    this.#parts.endpoints.dismantle(namespace.path, endpoints);
+  }
+
+  #extraHosts({ extraHosts = [] }: SandboxRequest) {
+    const { store, options } = this.#parts;
+    return parseExtraHosts(extraHosts, options.hostGateway ?? formatIpv4(lookup(store, "bridge").bridge?.gateway ?? 0));
+  }
+
+  #resolvConf(request: SandboxRequest): string {
+    const { dns, dnsSearch, dnsOptions } = this.#parts.options;
+    return containerResolvConf(hostResolvConfText(), {
+      nameservers: [...(request.dns ?? dns ?? [])],
+      search: [...(request.dnsSearch ?? dnsSearch ?? [])],
+      options: [...(request.dnsOptions ?? dnsOptions ?? [])],
+    });
+  }
+
+  #announce(action: "connect" | "disconnect", { networkId, networkName }: Endpoint, container: string): void {
+    const type = this.#parts.store.networks.get(networkId)?.driver ?? "bridge";
+    this.#parts.emit(action, networkId, { container, name: networkName, type });
+  }
+}
+
+/** Spares are in the default bridge, with the address and the MAC that came with it. */
+function usesSpare([first]: readonly Attachment[]): boolean {
+  return first?.network.name === "bridge" && first.address === undefined && first.mac === undefined;
+}
+
+function identity({ containerId, name, hostname, domainname = "" }: SandboxRequest) {
+  return { containerId, containerName: name, hostname, domainname };
+}
+
+/** The networks host and none have an endpoint per container that says nothing but that it is there. */
+function emptyEndpoint(network: NetworkRecord, request: SandboxRequest): Endpoint {
+  const nothing = { interface: "", hostInterface: "", ipAddress: "", prefixLength: 0, gateway: "", macAddress: "", aliases: [], dnsNames: [] };
+  return named({ networkId: network.id, networkName: network.name, endpointId: randomId(), ...nothing }, [], request);
+}
+
+/** The path of a namespace that interfaces can be added to. Throws kind "conflict" for those of others. */
+function ownNamespace({ sharedWith, netnsPath, endpoints }: SandboxRecord): string {
+  if (sharedWith !== undefined) {
+    throw new EngineError("conflict", "container sharing network namespace with another container or host cannot be connected to any other network");
+  }
+  if (netnsPath === undefined) {
+    throw new EngineError("conflict", "container cannot be disconnected from host network or connected to host network");
+  }
+  if (endpoints.some(({ hostInterface }) => hostInterface === "")) {
+    throw new EngineError("conflict", "container cannot be connected to multiple networks with one of the networks in private (none) mode");
+  }
+  return netnsPath;
+}
+
+function choosesDns({ dns = [], dnsSearch = [], dnsOptions = [] }: SandboxRequest): boolean {
+  return dns.length + dnsSearch.length + dnsOptions.length > 0;
+}
+
+function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,125 @@
+/** Keeps networks and the sandboxes of running containers in the database, with a copy in memory for readers. */
+import type { Database } from "bun:sqlite";
+import type { Ipam } from "#api/types/network.ts";
+import type { Ipv4Prefix } from "#lib/ipv4.ts";
+import type { Schema } from "#store/database.ts";
+import type { ExtraHost } from "./hosts.ts";
+import type { PublishedPort } from "./ports.ts";
+import type { Sandbox } from "./types.ts";
+
+export const networkSchema: Schema = {
+  name: "network",
+  versions: [
+    `CREATE TABLE networks (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, record TEXT NOT NULL) STRICT;
+     CREATE TABLE sandboxes (container_id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT`,
+  ],
+};
+
+/** What makes a network of driver "bridge" work. */
+export interface BridgeConfig {
+  device: string;
+  subnet: Ipv4Prefix;
+  gateway: number;
+  /** Limits the addresses that are handed out. */
+  range?: Ipv4Prefix;
+  /** Auxiliary addresses. */
+  reserved: number[];
+  /** Containers may talk to each other. */
+  connected: boolean;
+  masquerade: boolean;
+  /** 0: the kernel's default. */
+  mtu: number;
+  /** Where ports are published that name no host address; 0 is everywhere. */
+  hostBinding: number;
+  /** Interface names inside containers are this and a number. */
+  interfacePrefix: string;
+}
+
+export interface NetworkRecord {
+  id: string;
+  name: string;
+  driver: "bridge" | "host" | "null";
+  /** RFC 3339. */
+  created: string;
+  ipam: Ipam;
+  /** The user chose the subnet, and so may choose addresses. */
+  chosenSubnet: boolean;
+  internal: boolean;
+  attachable: boolean;
+  options: Record<string, string>;
+  labels: Record<string, string>;
+  /** Only with driver "bridge". */
+  bridge?: BridgeConfig;
+}
+
+/** A sandbox and what is needed to rebuild it. */
+export interface SandboxRecord extends Sandbox {
+  containerName: string;
+  published: PublishedPort[];
+  /** Endpoint of the default route and of the published ports. */
+  gatewayEndpoint?: string;
+  /** GwPriority by endpoint id. */
+  priorities: Record<string, number>;
+  /** For endpoints that are connected later. */
+  hostname: string;
+  domainname: string;
+  extraHosts: ExtraHost[];
+}
+
+/** Writes go to the database at once; reads cost nothing. Records are values: replace them, never change them. */
+export class NetworkStore {
+  readonly networks = new Map<string, NetworkRecord>();
+  readonly sandboxes = new Map<string, SandboxRecord>();
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+    for (const { record } of db.query<{ record: string }, []>("SELECT record FROM networks").all()) {
+      const network = JSON.parse(record) as NetworkRecord;
+      this.networks.set(network.id, network);
+    }
+    for (const { record } of db.query<{ record: string }, []>("SELECT record FROM sandboxes").all()) {
+      const sandbox = JSON.parse(record) as SandboxRecord;
+      // JSON drops an undefined path, which is what a container of the host's namespace has.
+      this.sandboxes.set(sandbox.containerId, { ...sandbox, netnsPath: sandbox.netnsPath });
+    }
+  }
+
+  putNetwork(network: NetworkRecord): void {
+    this.#db
+      .query("INSERT OR REPLACE INTO networks (id, name, record) VALUES (?, ?, ?)")
+      .run(network.id, network.name, JSON.stringify(network));
+    this.networks.set(network.id, network);
+  }
+
+  removeNetwork(id: string): void {
+    this.#db.query("DELETE FROM networks WHERE id = ?").run(id);
+    this.networks.delete(id);
+  }
+
+  putSandbox(sandbox: SandboxRecord): void {
+    this.#db
+      .query("INSERT OR REPLACE INTO sandboxes (container_id, record) VALUES (?, ?)")
+      .run(sandbox.containerId, JSON.stringify(sandbox));
+    this.sandboxes.set(sandbox.containerId, sandbox);
+  }
+
+  removeSandbox(containerId: string): void {
+    this.#db.query("DELETE FROM sandboxes WHERE container_id = ?").run(containerId);
+    this.sandboxes.delete(containerId);
+  }
+
+  /** Running containers with an endpoint in the network. */
+  attached(networkId: string): SandboxRecord[] {
+    return [...this.sandboxes.values()].filter(({ endpoints }) => endpoints.some((one) => one.networkId === networkId));
+  }
+
+  /** By name, id or unambiguous prefix of an id, in this order. */
+  find(ref: string): NetworkRecord | undefined {
+    const all = [...this.networks.values()];
+    const exact = all.find(({ name }) => name === ref) ?? this.networks.get(ref);
+    if (exact !== undefined || ref === "") return exact;
+    const prefixed = all.filter(({ id }) => id.startsWith(ref));
+    return prefixed.length === 1 ? prefixed[0] : undefined;
+  }
+}
