@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Sandbox } from "#engine/network/types.ts";
 import { createMonitored, monitorFiles, RuntimeRefusal } from "#engine/runtime/conmon.ts";
 import { buildSpec } from "#engine/spec/build.ts";
+import { specJson } from "#engine/spec/json.ts";
 import { translateRuntimeError } from "#engine/spec/runtime-error.ts";
 import { resolveUser } from "#engine/spec/user.ts";
 import { prepareBindSources } from "#engine/volume/resolve.ts";
@@ -62,7 +63,7 @@ export async function launch(context: EngineContext, container: Container): Prom
     context.host,
   );
   for (const warning of warnings) context.log.warn({ container: id }, warning);
-  writeFileSync(join(bundle, "config.json"), JSON.stringify(spec), { mode: 0o600 });
+  writeFileSync(join(bundle, "config.json"), specJson(spec), { mode: 0o600 });
 
   exits.forget(id);
   undo.defer(() => runtime.delete(id));

@@ -9,6 +9,7 @@ import type {
   ContainerSummary,
   WaitResponse,
 } from "#api/types/container.ts";
+import type { EndpointSettings } from "#api/types/network.ts";
 import type {
   ContainerAttachQuery,
   ContainerCommitQuery,
@@ -35,6 +36,7 @@ import { inspectContainer, summarize } from "./inspect.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { selectContainers, selectPrunable } from "./list.ts";
 import { checkName } from "./names.ts";
+import { connectNetwork, disconnectNetwork } from "./network-attachment.ts";
 import { isRunning } from "./record.ts";
 import { recoverContainers } from "./recover.ts";
 import { discard, removeContainer } from "./remove.ts";
@@ -202,6 +204,36 @@ export class ContainerService {
       detachKeys: config.Tty ? detachKeys : undefined,
     });
     if (end === "detached") announce(this.#context, container, "detach");
+  }
+
+  counts(): { running: number; paused: number; stopped: number } {
+    const counts = { running: 0, paused: 0, stopped: 0 };
+    for (const { state } of this.#context.containers.all()) {
+      if (state.status === "paused") counts.paused++;
+      else if (state.status === "running" || state.status === "restarting") counts.running++;
+      else counts.stopped++;
+    }
+    return counts;
+  }
+
+  connectNetwork(network: string, id: string, settings: Partial<EndpointSettings>): Promise<void> {
+    return connectNetwork(this.#context, this.#get(id), network, settings);
+  }
+
+  disconnectNetwork(network: string, id: string): Promise<void> {
+    return disconnectNetwork(this.#context, this.#get(id), network);
+  }
+
+  /** Names and ids of the networks that containers, stopped ones too, are configured for. */
+  networksInUse(): Set<string> {
+    return new Set(
+      this.#context.containers
+        .all()
+        .flatMap(({ record }) => [
+          record.hostConfig.NetworkMode,
+          ...Object.keys(record.networkingConfig.EndpointsConfig ?? {}),
+        ]),
+    );
   }
 
   commit(query: ContainerCommitQuery, config?: Partial<ContainerConfig>): Promise<CommitResponse> {

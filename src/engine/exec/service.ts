@@ -11,6 +11,7 @@ import { Console } from "#engine/runtime/console.ts";
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "#engine/runtime/detach-keys.ts";
 import { readExit } from "#engine/runtime/exits.ts";
 import { resizeTerminal } from "#engine/runtime/resize.ts";
+import { specJson } from "#engine/spec/json.ts";
 import { translateRuntimeError } from "#engine/spec/runtime-error.ts";
 import { EngineError } from "#lib/errors.ts";
 import type { Hijack } from "#lib/http/hijack.ts";
@@ -166,7 +167,7 @@ export class ExecService {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     writeFileSync(join(folder, "exec.json"), JSON.stringify({ config } satisfies ExecFile), { mode: 0o600 });
     const file = join(folder, "process.json");
-    writeFileSync(file, JSON.stringify(process), { mode: 0o600 });
+    writeFileSync(file, specJson(process), { mode: 0o600 });
     return file;
   }
 

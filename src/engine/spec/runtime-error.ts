@@ -9,7 +9,7 @@ export interface RuntimeFailure {
 
 type Verb = "create" | "start" | "exec";
 
-const NOT_FOUND = /executable file .* not found|missing dynamic library|no such file or directory/i;
+const NOT_FOUND = /executable file .*not found|missing dynamic library|no such file or directory/i;
 const NOT_EXECUTABLE = /^open executable|permission denied|is a directory|exec format error|operation not permitted/i;
 
 /**

@@ -1,0 +1,164 @@
+/** What the daemon is told by flags and its configuration file. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { z } from "zod";
+import { EngineError, errorMessage } from "#lib/errors.ts";
+
+export interface Configuration {
+  /** `unix://PATH` or `tcp://ADDRESS:PORT`. */
+  hosts: string[];
+  dataRoot: string;
+  execRoot: string;
+  pidfile: string | undefined;
+  /** Address and prefix of the default bridge. */
+  bip: string | undefined;
+  /** Name or path of the OCI runtime. */
+  runtime: string;
+  logLevel: "debug" | "info" | "warn" | "error";
+  /** Group that may use the unix sockets. */
+  group: string;
+  insecureRegistries: string[];
+  registryMirrors: string[];
+  dns: string[];
+  dnsSearch: string[];
+  dnsOptions: string[];
+  /** Stop the containers when the daemon stops. */
+  stopContainers: boolean;
+}
+
+export const usage = `Usage:  berth daemon [OPTIONS]
+
+Run the engine in the foreground
+
+Options:
+      --bip string                     Address and prefix of the default bridge (10.5.0.1/16)
+      --config-file string             JSON file with the same settings
+      --data-root string               Folder of what must be kept (default "/var/lib/berth")
+      --dns list                       DNS server of containers that name none
+      --dns-opt list                   DNS option of containers that name none
+      --dns-search list                DNS search domain of containers that name none
+      --exec-root string               Folder of what a reboot may take (default "/run/berth")
+      --group string                   Group that may use the unix sockets (default "docker")
+  -H, --host list                      Socket to listen on: unix://PATH or tcp://ADDRESS:PORT
+      --insecure-registry list         Registry to be reached without TLS
+      --log-level string               debug, info, warn or error (default "info")
+      --pidfile string                 File to write the process id to
+      --registry-mirror list           Mirror of the Docker Hub to ask first
+      --runtime string                 OCI runtime, a name or a path (default "crun")
+      --stop-containers                Stop the containers when the daemon stops
+`;
+
+const levels = z.enum(["debug", "info", "warn", "error"]);
+
+/** Keys as in Docker's daemon.json where it has them. Anything else is refused. */
+const fileSchema = z.strictObject({
+  hosts: z.array(z.string()).optional(),
+  "data-root": z.string().optional(),
+  "exec-root": z.string().optional(),
+  pidfile: z.string().optional(),
+  bip: z.string().optional(),
+  "default-runtime": z.string().optional(),
+  "log-level": levels.optional(),
+  group: z.string().optional(),
+  "insecure-registries": z.array(z.string()).optional(),
+  "registry-mirrors": z.array(z.string()).optional(),
+  dns: z.array(z.string()).optional(),
+  "dns-search": z.array(z.string()).optional(),
+  "dns-opts": z.array(z.string()).optional(),
+  "stop-containers": z.boolean().optional(),
+});
+type FileSettings = z.infer<typeof fileSchema>;
+
+/** The file's key of each flag that has another name there. */
+const FILE_KEYS: Readonly<Record<string, keyof FileSettings>> = {
+  host: "hosts",
+  runtime: "default-runtime",
+  "insecure-registry": "insecure-registries",
+  "registry-mirror": "registry-mirrors",
+  "dns-opt": "dns-opts",
+};
+
+/** Throws kind "invalid" for unknown or contradictory settings. "help" where the usage was asked for. */
+export function readConfiguration(argv: readonly string[]): Configuration | "help" {
+  const flags = parseFlags(argv);
+  if (flags.help === true) return "help";
+  const file = flags["config-file"] === undefined ? {} : readFile(flags["config-file"]);
+  for (const flag of Object.keys(flags)) {
+    const key = FILE_KEYS[flag] ?? (flag as keyof FileSettings);
+    if (key in file) {
+      throw new EngineError(
+        "invalid",
+        `the following directives are specified both as a flag and in the configuration file: ${key}`,
+      );
+    }
+  }
+  const level = levels.safeParse(flags["log-level"] ?? file["log-level"] ?? "info");
+  if (!level.success) throw new EngineError("invalid", `invalid logging level: ${flags["log-level"] ?? ""}`);
+  const execRoot = absolute("exec-root", flags["exec-root"] ?? file["exec-root"] ?? "/run/berth");
+  return {
+    hosts: flags.host ?? file.hosts ?? [`unix://${join(execRoot, "berth.sock")}`],
+    dataRoot: absolute("data-root", flags["data-root"] ?? file["data-root"] ?? "/var/lib/berth"),
+    execRoot,
+    pidfile: flags.pidfile ?? file.pidfile,
+    bip: flags.bip ?? file.bip,
+    runtime: flags.runtime ?? file["default-runtime"] ?? "crun",
+    logLevel: level.data,
+    group: flags.group ?? file.group ?? "docker",
+    insecureRegistries: flags["insecure-registry"] ?? file["insecure-registries"] ?? [],
+    registryMirrors: flags["registry-mirror"] ?? file["registry-mirrors"] ?? [],
+    dns: flags.dns ?? file.dns ?? [],
+    dnsSearch: flags["dns-search"] ?? file["dns-search"] ?? [],
+    dnsOptions: flags["dns-opt"] ?? file["dns-opts"] ?? [],
+    stopContainers: flags["stop-containers"] ?? file["stop-containers"] ?? false,
+  };
+}
+
+function parseFlags(argv: readonly string[]) {
+  try {
+    const { values } = parseArgs({
+      args: [...argv],
+      strict: true,
+      allowPositionals: false,
+      options: {
+        help: { type: "boolean" },
+        host: { type: "string", short: "H", multiple: true },
+        "data-root": { type: "string" },
+        "exec-root": { type: "string" },
+        "config-file": { type: "string" },
+        pidfile: { type: "string" },
+        bip: { type: "string" },
+        runtime: { type: "string" },
+        "log-level": { type: "string" },
+        group: { type: "string" },
+        "insecure-registry": { type: "string", multiple: true },
+        "registry-mirror": { type: "string", multiple: true },
+        dns: { type: "string", multiple: true },
+        "dns-search": { type: "string", multiple: true },
+        "dns-opt": { type: "string", multiple: true },
+        "stop-containers": { type: "boolean" },
+      },
+    });
+    return values;
+  } catch (cause) {
+    throw new EngineError("invalid", `${errorMessage(cause)}\nSee 'berth daemon --help'.`, { cause });
+  }
+}
+
+function readFile(path: string): FileSettings {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, "utf8"));
+  } catch (cause) {
+    throw new EngineError("invalid", `cannot read the configuration file ${path}: ${errorMessage(cause)}`, { cause });
+  }
+  const parsed = fileSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path: at, message }) => `${at.join(".")}: ${message}`.replace(/^: /, ""));
+  throw new EngineError("invalid", `cannot use the configuration file ${path}: ${problems.join("; ")}`);
+}
+
+function absolute(name: string, path: string): string {
+  if (path.startsWith("/")) return path.replace(/(?<=.)\/+$/, "");
+  throw new EngineError("invalid", `--${name} must be an absolute path: ${path}`);
+}

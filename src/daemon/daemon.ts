@@ -1,0 +1,179 @@
+/** `berth daemon`: wires the engine to its sockets and sees to a clean start and stop. */
+import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import pino from "pino";
+import { Engine, engineSchemas } from "#engine/engine.ts";
+import { EngineError, errorMessage } from "#lib/errors.ts";
+import { HttpServer } from "#lib/http/server.ts";
+import { Router } from "#lib/http/router.ts";
+import type { Logger } from "#lib/log.ts";
+import { lockFile } from "#linux/files.ts";
+import { openDatabase } from "#store/database.ts";
+import { Layout } from "#store/layout.ts";
+import { Api, type ApiRouter } from "./api.ts";
+import { type Configuration, readConfiguration, usage } from "./configuration.ts";
+import { NetworkAdapter } from "./network-adapter.ts";
+import { findPrograms } from "./prerequisites.ts";
+import { addContainerRoutes } from "./routes/containers.ts";
+import { addExecRoutes } from "./routes/exec.ts";
+import { addImageRoutes } from "./routes/images.ts";
+import { addNetworkRoutes } from "./routes/networks.ts";
+import { addSystemRoutes } from "./routes/system.ts";
+import { addVolumeRoutes } from "./routes/volumes.ts";
+import { SystemService } from "./system.ts";
+import { version } from "./version.ts";
+
+/** How long requests under way may take to finish when the daemon stops, in milliseconds. */
+const GRACE = 2000;
+
+/** Runs in the foreground until SIGTERM or SIGINT. Resolves to the exit code. */
+export async function runDaemon(argv: readonly string[]): Promise<number> {
+  try {
+    const configuration = readConfiguration(argv);
+    if (configuration === "help") {
+      process.stdout.write(usage);
+      return 0;
+    }
+    await serve(configuration);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`berth daemon: ${errorMessage(error)}\n`);
+    return 1;
+  }
+}
+
+async function serve(configuration: Configuration): Promise<void> {
+  if (process.getuid?.() !== 0) throw new EngineError("forbidden", "the daemon needs root: start it as root or with sudo");
+  const log: Logger = pino({ level: configuration.logLevel, base: null }, pino.destination({ fd: 2, sync: true }));
+  const programs = findPrograms(configuration.runtime);
+  const layout = new Layout(configuration.dataRoot, configuration.execRoot);
+  await using undo = new AsyncDisposableStack();
+  mkdirSync(layout.dataRoot, { recursive: true, mode: 0o711 });
+  mkdirSync(layout.execRoot, { recursive: true, mode: 0o711 });
+  undo.use(lockRoot(layout.lockFile, layout.dataRoot));
+  if (configuration.pidfile !== undefined) undo.use(writePidfile(configuration.pidfile));
+
+  const db = openDatabase(layout.database, engineSchemas);
+  undo.defer(() => db.close());
+  const engine = Engine.open({
+    db,
+    layout,
+    log,
+    ...programs,
+    network: {
+      ...(configuration.bip !== undefined && { bip: configuration.bip }),
+      ...(configuration.dns.length > 0 && { dns: configuration.dns }),
+      ...(configuration.dnsSearch.length > 0 && { dnsSearch: configuration.dnsSearch }),
+      ...(configuration.dnsOptions.length > 0 && { dnsOptions: configuration.dnsOptions }),
+    },
+    registry: { mirrors: configuration.registryMirrors, insecureRegistries: configuration.insecureRegistries },
+  });
+  undo.defer(() => engine.close({ stop: configuration.stopContainers }));
+  await engine.recover();
+
+  const router: ApiRouter = new Router();
+  addContainerRoutes(router, engine.containers);
+  addExecRoutes(router, engine.execs);
+  addImageRoutes(router, engine.images);
+  addNetworkRoutes(router, new NetworkAdapter(engine));
+  addVolumeRoutes(router, engine.volumes);
+  addSystemRoutes(router, new SystemService(engine, configuration, layout, programs));
+  const api = new Api(router, log, `Berth/${version} (linux)`);
+  const server = new HttpServer((request, response) => api.handle(request, response));
+  undo.defer(() => server.close(GRACE));
+  const stopped = Promise.withResolvers<void>();
+  watchSignals(stopped.resolve);
+  for (const host of configuration.hosts) undo.use(listen(server, host, configuration.group, log));
+  process.stderr.write(`berth daemon listening on ${configuration.hosts.join(", ")}\n`);
+  for (const warning of engine.networks.forwardWarnings()) log.warn({}, warning);
+  await engine.containers.startByPolicy();
+  await stopped.promise;
+  log.info({ stopContainers: configuration.stopContainers }, "stopping");
+}
+
+/** A second signal ends the program on the spot: nothing is lost by that, the next start mends it. */
+function watchSignals(stop: () => void): void {
+  let asked = false;
+  const handle = (): void => {
+    if (asked) process.exit(1);
+    asked = true;
+    stop();
+  };
+  process.on("SIGTERM", handle);
+  process.on("SIGINT", handle);
+  process.on("SIGPIPE", () => {});
+}
+
+function lockRoot(path: string, dataRoot: string): Disposable {
+  try {
+    return lockFile(path);
+  } catch (cause) {
+    if (!(cause instanceof EngineError) || cause.kind !== "conflict") throw cause;
+    throw new EngineError("conflict", `another daemon uses the data root ${dataRoot}: stop it, or choose another --data-root`, { cause });
+  }
+}
+
+function writePidfile(path: string): Disposable {
+  let other: string | undefined;
+  try {
+    other = readFileSync(path, "utf8").trim();
+  } catch {
+    // There is none yet.
+  }
+  if (other !== undefined && /^\d+$/.test(other) && Number(other) !== process.pid && isDaemon(other)) {
+    throw new EngineError("conflict", `process with PID ${other} is still running: it wrote ${path}`);
+  }
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, String(process.pid), { mode: 0o644 });
+  return { [Symbol.dispose]: () => rmSync(path, { force: true }) };
+}
+
+/** The process may be any program by now: only a daemon counts. */
+function isDaemon(pid: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0").includes("daemon");
+  } catch {
+    return false;
+  }
+}
+
+function listen(server: HttpServer, host: string, group: string, log: Logger): Disposable {
+  const unix = /^unix:\/\/(\/.*)$/.exec(host)?.[1];
+  if (unix !== undefined) {
+    mkdirSync(dirname(unix), { recursive: true, mode: 0o711 });
+    // Left by a daemon that died: its data root's lock was free, so nobody answers there.
+    if (statSync(unix, { throwIfNoEntry: false })?.isSocket() === true) rmSync(unix);
+    const before = process.umask(0o177);
+    try {
+      server.listenUnix(unix);
+    } finally {
+      process.umask(before);
+    }
+    const gid = groupId(group);
+    if (gid !== undefined) {
+      chownSync(unix, 0, gid);
+      chmodSync(unix, 0o660);
+    }
+    return { [Symbol.dispose]: () => rmSync(unix, { force: true }) };
+  }
+  const tcp = /^tcp:\/\/(\[[0-9a-f:]+\]|[^:/]*):(\d+)$/i.exec(host);
+  if (tcp === null) {
+    throw new EngineError("invalid", `invalid host ${host}: it must be unix://PATH or tcp://ADDRESS:PORT`);
+  }
+  const address = (tcp[1] || "127.0.0.1").replace(/^\[|\]$/g, "");
+  if (!/^127\.|^::1$|^localhost$/.test(address)) {
+    throw new EngineError("invalid", `${host} would give everyone who reaches it root on this machine: TLS is not supported yet, so only loopback addresses are`);
+  }
+  log.warn({ host }, "every user of this machine can reach this address and so become root");
+  server.listenTcp(address, Number(tcp[2]));
+  return { [Symbol.dispose]: () => {} };
+}
+
+/** Undefined where there is no such group: then only root may connect. */
+function groupId(name: string): number | undefined {
+  if (/^\d+$/.test(name)) return Number(name);
+  const row = readFileSync("/etc/group", "utf8")
+    .split("\n")
+    .find((line) => line.startsWith(`${name}:`));
+  return row === undefined ? undefined : Number(row.split(":")[2]);
+}

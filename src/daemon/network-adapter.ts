@@ -1,0 +1,43 @@
+/** Joins the engine's networks and containers for the routes that need both. */
+import type {
+  EndpointSettings, NetworkCreateBody, NetworkCreateResponse, NetworkInspect, NetworksPruneResponse,
+} from "#api/types/network.ts";
+import type { Filters } from "#api/types/query.ts";
+import type { Engine } from "#engine/engine.ts";
+import type { NetworkBackend } from "./routes/networks.ts";
+
+export class NetworkAdapter implements NetworkBackend {
+  readonly #engine: Engine;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  list(filters: Filters): NetworkInspect[] {
+    return this.#engine.networks.list(filters);
+  }
+
+  inspect(network: string): NetworkInspect {
+    return this.#engine.networks.inspect(network);
+  }
+
+  create(body: NetworkCreateBody): Promise<NetworkCreateResponse> {
+    return this.#engine.networks.create(body);
+  }
+
+  remove(network: string): Promise<void> {
+    return this.#engine.networks.remove(network);
+  }
+
+  connect(network: string, container: string, endpoint: Partial<EndpointSettings>): Promise<void> {
+    return this.#engine.containers.connectNetwork(network, container, endpoint);
+  }
+
+  disconnect(network: string, container: string): Promise<void> {
+    return this.#engine.containers.disconnectNetwork(network, container);
+  }
+
+  prune(filters: Filters): Promise<NetworksPruneResponse> {
+    return this.#engine.networks.prune(filters, this.#engine.containers.networksInUse());
+  }
+}
