@@ -66,7 +66,7 @@ async function serve(configuration: Configuration): Promise<void> {
       ...(configuration.dnsSearch.length > 0 && { dnsSearch: configuration.dnsSearch }),
       ...(configuration.dnsOptions.length > 0 && { dnsOptions: configuration.dnsOptions }),
     },
-    registry: { mirrors: configuration.registryMirrors, insecureRegistries: configuration.insecureRegistries },
+    registry: { userAgent: `berth/${version}`, mirrors: configuration.registryMirrors, insecureRegistries: configuration.insecureRegistries },
   });
   undo.defer(() => engine.close({ stop: configuration.stopContainers }));
   await engine.recover();

@@ -143,7 +143,19 @@ export class SystemService implements SystemBackend {
       versionOf(this.#programs.runtime),
     ]);
     return [
-      { Name: "Engine", Version: version, Details: { ApiVersion: apiVersion, MinAPIVersion: minApiVersion, GitCommit: gitCommit } },
+      {
+        Name: "Engine",
+        Version: version,
+        Details: {
+          ApiVersion: apiVersion,
+          MinAPIVersion: minApiVersion,
+          GitCommit: gitCommit,
+          Os: "linux",
+          Arch: hostArchitecture(),
+          KernelVersion: release(),
+          Experimental: "false",
+        },
+      },
       { Name: "conmon", Version: conmon },
       { Name: this.#runtimeName, Version: runtime },
     ];
