@@ -63,8 +63,8 @@ test("twenty at once", async () => {
 test("an exec ends with its container", async () => {
   await using engine = await startEngine();
   const box = await engine.run(["sleep", "600"]);
-  const running = box.exec(["sleep", "600"]);
-  await until("it runs", async () => ((await box.inspect()).ExecIDs ?? []).length === 1);
+  const running = box.exec(["sh", "-c", "touch /root/here; sleep 600"]);
+  await until("it runs", async () => (await box.exec(["test", "-e", "/root/here"])).code === 0);
   await box.kill();
   expect((await running).code).toBe(137);
 });

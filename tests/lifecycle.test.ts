@@ -54,9 +54,11 @@ test("kill sends any signal by name or number and refuses an unknown one", async
   await using engine = await startEngine();
   const box = await engine.run(["sh", "-c", "trap 'echo hup' HUP; echo ready; while :; do sleep 0.05; done"]);
   await until("the trap is set", async () => (await box.logs()).stdout.includes("ready"));
-  await box.kill("SIGHUP");
-  await box.kill("1");
-  await until("both signals arrived", async () => (await box.logs()).stdout.split("hup").length === 3);
+  // One after the other: the kernel holds a signal that is pending already only once.
+  for (const [count, signal] of ["SIGHUP", "1", "hup"].entries()) {
+    await box.kill(signal);
+    await until("it arrived", async () => (await box.logs()).stdout.split("hup").length === count + 2);
+  }
   await expect(box.kill("NOSUCH")).rejects.toMatchObject({ status: 400 });
   await box.kill();
   expect(await box.wait()).toBe(137);
@@ -94,8 +96,8 @@ test("a container can be named, renamed and found by name, id and prefix", async
     message: `Conflict. The container name "/first" is already in use by container "${box.id}". You have to remove (or rename) that container to be able to reuse that name.`,
   });
   await engine.wire.bytes("POST", "/containers/first/rename?name=second");
-  for (const word of ["second", "/second", box.id, box.id.slice(0, 12)]) {
-    expect((await engine.wire.json<{ Name: string }>("GET", `/containers/${encodeURIComponent(word)}/json`)).Name).toBe("/second");
+  for (const word of ["second", box.id, box.id.slice(0, 12)]) {
+    expect((await engine.wire.json<{ Name: string }>("GET", `/containers/${word}/json`)).Name).toBe("/second");
   }
   await expect(engine.wire.json("GET", "/containers/first/json")).rejects.toMatchObject({
     status: 404,
@@ -148,13 +150,13 @@ test("what is set shows inside: environment, folder, user, host name, read-only 
 
 test("the default is locked down, and privileged is not", async () => {
   await using engine = await startEngine();
-  const probe = "grep -E '^(CapEff|Seccomp):' /proc/self/status; cat /proc/timer_list 2>&1 | head -n 1; touch /proc/sys/kernel/x 2>&1";
+  const probe = "grep -E '^(CapEff|Seccomp):' /proc/self/status; (echo x > /proc/sys/kernel/hostname) 2>&1; cat /proc/timer_list | wc -c";
   const plain = await engine.run(["sh", "-c", probe]);
   await plain.wait();
   const { stdout } = await plain.logs();
   expect(stdout).toContain("CapEff:\t00000000a80425fb");
   expect(stdout).toContain("Seccomp:\t2");
-  expect(stdout).toContain("Read-only file system");
+  expect(stdout).toContain("hostname: Read-only file system\n0\n");
   const privileged = await engine.run(["grep", "-E", "^(CapEff|Seccomp):", "/proc/self/status"], {
     HostConfig: { Privileged: true },
   });

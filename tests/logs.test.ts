@@ -31,7 +31,7 @@ test("tail, since, until and timestamps cut and mark", async () => {
   expect(times).not.toContain("");
   const last = Date.parse(times.at(-1) ?? "") / 1000;
   expect((await box.logs(`since=${last - 0.5}`)).stdout).toBe("late\n");
-  expect((await box.logs(`until=${last - 0.5}&tail=1`)).stdout).toBe("line 100\n");
+  expect((await box.logs(`until=${last - 0.5}`)).stdout).toEndWith("line 100\n");
   expect((await box.logs(`since=${times.at(-1)}`)).stdout).toBe("late\n");
 });
 

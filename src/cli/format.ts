@@ -5,7 +5,7 @@ import { align } from "./table.ts";
 import { TemplateError } from "./template/lexer.ts";
 import { headerFunctions } from "./template/functions.ts";
 import { Template } from "./template/template.ts";
-import type { Row } from "./template/value.ts";
+import { Row } from "./template/value.ts";
 
 const jsonForm = `'json':             Print in JSON format`;
 const templateForm = `'TEMPLATE':         Print output using the given Go template.`;
@@ -48,8 +48,19 @@ export class Formatter {
   format(rows: readonly Row[]): string {
     const body = rows.map((row) => `${execute(this.#template, row)}\n`).join("");
     if (!this.#table) return body;
-    return align(`${this.#template.execute(this.#headers, headerFunctions)}\n${body}`);
+    return align(`${this.#template.execute(headerRow(this.#headers), headerFunctions)}\n${body}`);
   }
+
+  /** Throws ExitError for placeholders that `row` lacks, so that an empty list does not hide the mistake. */
+  check(row: Row): void {
+    execute(this.#template, row);
+  }
+}
+
+/** Column names in place of values; that of `.Label "com.example.some-name"` is `some name`. */
+function headerRow(headers: Headers): Row {
+  const fields = Object.fromEntries(Object.entries(headers).map(([name, header]) => [name, () => header]));
+  return new Row("formatter.SubHeaderContext", { ...fields, Label: (name: string) => name.slice(name.lastIndexOf(".") + 1).replace(/[-_]/g, " ") });
 }
 
 /** Parses a `--format`; a shell's `\t` and `\n` count as those characters. Throws ExitError with `code`. */

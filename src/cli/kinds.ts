@@ -103,7 +103,7 @@ export function filters(usage: string, options?: FlagOptions): Flag<Readonly<Rec
     set: (current, text) => {
       if (text === "") return current;
       const cut = text.indexOf("=");
-      if (cut < 0) throw new Error("invalid argument: expected name=value");
+      if (cut < 0) throw new Error("bad format of filter (expected name=value)");
       const key = text.slice(0, cut).trim().toLowerCase();
       const value = text.slice(cut + 1).trim();
       return { ...current, [key]: [...(current[key] ?? []), value] };

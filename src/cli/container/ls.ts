@@ -8,6 +8,23 @@ import { containerHeaders, containerRow } from "./row.ts";
 
 const columns = ["ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names"];
 
+/** What every placeholder can be tried on. */
+const sample: ContainerSummary = {
+  Id: "",
+  Names: [],
+  Image: "",
+  ImageID: "",
+  Command: "",
+  Created: 0,
+  Ports: [],
+  Labels: {},
+  State: "created",
+  Status: "",
+  HostConfig: {},
+  NetworkSettings: { Networks: {} },
+  Mounts: [],
+};
+
 export const verb = define({
   use: "[OPTIONS]",
   flags: {
@@ -26,6 +43,7 @@ export const verb = define({
     const custom = flags.quiet ? "{{.ID}}" : flags.format || (session.preferences.psFormat ?? "");
     const table = [...columns, ...(flags.size ? ["Size"] : [])].map((name) => `{{.${name}}}`).join("\t");
     const formatter = new Formatter(custom, table, containerHeaders);
+    formatter.check(containerRow(sample, false));
     const limit = flags.latest && flags.last === -1 ? 1 : flags.last;
     const containers = await session.daemon.json<ContainerSummary[]>("GET", "/containers/json", {
       query: {

@@ -19,7 +19,8 @@ export function buildResources(asked: Resources, devices: DeviceRule[]): Resourc
   if (Object.keys(memory).length > 0) spec.memory = memory;
   const cpu = cpuLimits(asked);
   if (Object.keys(cpu).length > 0) spec.cpu = cpu;
-  if (asked.PidsLimit !== null) spec.pids = { limit: asked.PidsLimit > 0 ? asked.PidsLimit : -1 };
+  // Without a limit the group is unlimited from the start; crun before 1.9 fails to write -1.
+  if (asked.PidsLimit !== null && asked.PidsLimit > 0) spec.pids = { limit: asked.PidsLimit };
   const blockIO = blockLimits(asked);
   if (Object.keys(blockIO).length > 0) spec.blockIO = blockIO;
   return spec;

@@ -8,14 +8,14 @@ import { familiarReference } from "#oci/reference.ts";
 import { announce, type ImageContext } from "../context.ts";
 import { createImage } from "../create.ts";
 import { parseTagName } from "../tag.ts";
-import type { BootstrapOptions, Progress } from "../types.ts";
+import type { Progress } from "../types.ts";
 import { busyboxRootfs } from "./busybox.ts";
 
 /** Makes `busybox[:tag]`. Throws "invalid" for any other name, and for a mirror, which apt's own settings decide here. */
 export async function bootstrapImage(
   context: ImageContext,
   name: string,
-  options: BootstrapOptions,
+  options: { mirror?: string },
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {

@@ -20,7 +20,8 @@ export async function packageData(file: string, target: string): Promise<void> {
     if (!Number.isSafeInteger(size) || size < 0) throw new EngineError("invalid", `the package ${file} is damaged`);
     at += HEADER;
     if (name.startsWith("data.tar")) {
-      await Bun.write(target, Bun.file(file).slice(at, at + size));
+      // As bytes: Bun.write of a slice copies the whole file.
+      await Bun.write(target, await Bun.file(file).slice(at, at + size).arrayBuffer());
       return;
     }
     at += size + (size % 2);
