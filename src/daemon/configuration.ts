@@ -13,6 +13,8 @@ export interface Configuration {
   pidfile: string | undefined;
   /** Address and prefix of the default bridge. */
   bip: string | undefined;
+  /** Name of the default bridge's device; undefined is one of the exec root's own. */
+  bridge: string | undefined;
   /** Name or path of the OCI runtime. */
   runtime: string;
   logLevel: "debug" | "info" | "warn" | "error";
@@ -33,6 +35,7 @@ Run the engine in the foreground
 
 Options:
       --bip string                     Address and prefix of the default bridge (10.5.0.1/16)
+  -b, --bridge string                  Name of the default bridge's device
       --config-file string             JSON file with the same settings
       --data-root string               Folder of what must be kept (default "/var/lib/berth")
       --dns list                       DNS server of containers that name none
@@ -58,6 +61,7 @@ const fileSchema = z.strictObject({
   "exec-root": z.string().optional(),
   pidfile: z.string().optional(),
   bip: z.string().optional(),
+  bridge: z.string().optional(),
   "default-runtime": z.string().optional(),
   "log-level": levels.optional(),
   group: z.string().optional(),
@@ -102,6 +106,7 @@ export function readConfiguration(argv: readonly string[]): Configuration | "hel
     execRoot,
     pidfile: flags.pidfile ?? file.pidfile,
     bip: flags.bip ?? file.bip,
+    bridge: flags.bridge ?? file.bridge,
     runtime: flags.runtime ?? file["default-runtime"] ?? "crun",
     logLevel: level.data,
     group: flags.group ?? file.group ?? "docker",
@@ -128,6 +133,7 @@ function parseFlags(argv: readonly string[]) {
         "config-file": { type: "string" },
         pidfile: { type: "string" },
         bip: { type: "string" },
+        bridge: { type: "string", short: "b" },
         runtime: { type: "string" },
         "log-level": { type: "string" },
         group: { type: "string" },

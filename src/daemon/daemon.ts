@@ -62,6 +62,7 @@ async function serve(configuration: Configuration): Promise<void> {
     ...programs,
     network: {
       ...(configuration.bip !== undefined && { bip: configuration.bip }),
+      ...(configuration.bridge !== undefined && { bridge: configuration.bridge }),
       ...(configuration.dns.length > 0 && { dns: configuration.dns }),
       ...(configuration.dnsSearch.length > 0 && { dnsSearch: configuration.dnsSearch }),
       ...(configuration.dnsOptions.length > 0 && { dnsOptions: configuration.dnsOptions }),
