@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sandbox } from "#engine/network/types.ts";
 import { createMonitored, monitorFiles, RuntimeRefusal } from "#engine/runtime/conmon.ts";
+import { resizeTerminal } from "#engine/runtime/resize.ts";
 import { buildSpec } from "#engine/spec/build.ts";
 import { specJson } from "#engine/spec/json.ts";
 import { translateRuntimeError } from "#engine/spec/runtime-error.ts";
@@ -78,6 +79,9 @@ export async function launch(context: EngineContext, container: Container): Prom
       leaveStdinOpen: config.Tty || !config.StdinOnce,
     });
     await container.console.open(monitorFiles.attach(bundle));
+    const [height, width] = hostConfig.ConsoleSize;
+    // The runtime's own consoleSize does not reach the terminal that conmon holds.
+    if (config.Tty) await resizeTerminal(monitorFiles.control(bundle), height, width);
     const pidStartTime = startTime(pid) ?? 0;
     await runtime.start(id);
     undo.move();

@@ -202,6 +202,8 @@ export class Lifecycle {
     {
       using _ = await container.lock.acquire();
       const started = parseTime(container.state.startedAt) ?? exit.time;
+      // A file's time is the kernel's last tick: it may lie before a start of the same moment.
+      const finished = exit.time > started ? exit.time : started;
       container.state = {
         ...container.state,
         status: "exited",
@@ -209,12 +211,12 @@ export class Lifecycle {
         pidStartTime: 0,
         exitCode: exit.code,
         oomKilled: existsSync(monitorFiles.outOfMemory(layout.bundle(container.id))),
-        finishedAt: formatTime(exit.time),
+        finishedAt: formatTime(finished),
       };
       restarting = !this.#closing && !container.removing && shouldRestart(hostConfig.RestartPolicy, container.state);
       if (restarting) {
         container.state.status = "restarting";
-        container.restartDelay = nextDelay(container.restartDelay, Number((exit.time - started) / 1_000_000n));
+        container.restartDelay = nextDelay(container.restartDelay, Number((finished - started) / 1_000_000n));
       }
       containers.saveState(container);
       container.execIds.clear();
@@ -225,7 +227,7 @@ export class Lifecycle {
       if (container.state.oomKilled) announce(this.#context, container, "oom");
       announce(this.#context, container, "die", {
         exitCode: String(exit.code),
-        execDuration: String((exit.time - started) / 1_000_000_000n),
+        execDuration: String((finished - started) / 1_000_000_000n),
       });
       if (restarting) this.#scheduleRestart(container);
     }

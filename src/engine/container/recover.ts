@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { monitorFiles } from "#engine/runtime/conmon.ts";
 import type { ExitRecord } from "#engine/runtime/exits.ts";
 import { errorMessage } from "#lib/errors.ts";
-import { formatTime, now } from "#lib/time.ts";
+import { formatTime, now, parseTime } from "#lib/time.ts";
 import { isAlive, startTime } from "#linux/process.ts";
 import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
@@ -61,7 +61,7 @@ async function examine(context: EngineContext, container: Container): Promise<"a
   }
   if (!existsSync(layout.bundle(id))) return undefined;
   // The bundle of a container that is not said to run: a start or a clean-up was cut off.
-  if (exit !== undefined) return formatTime(exit.time) === state.finishedAt ? undefined : exit;
+  if (exit !== undefined) return exit.time <= (parseTime(state.finishedAt) ?? 0n) ? undefined : exit;
   if ((await runtime.status(id)) !== "running") return undefined;
   const pid = readPid(monitorFiles.pid(layout.bundle(id)));
   if (pid === undefined) return undefined;

@@ -56,6 +56,8 @@ export async function discard(context: EngineContext, container: Container, volu
     .then(async () => {
       rmSync(layout.container(id), { recursive: true, force: true });
       await snapshots.remove(id);
+      // An image that was removed before its last container left its layers to this snapshot.
+      if (context.images.find(container.record.imageId) === undefined) await context.images.collectGarbage();
     })
     .catch((error: unknown) => {
       log.error({ container: id, error: String(error) }, "cannot remove the files of a container");

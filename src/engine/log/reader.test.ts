@@ -50,6 +50,14 @@ test("records longer than a block are whole, and the tail is found across blocks
   expect(await read({ tail: 2 })).toBe(`${long}\nlast\n`);
 });
 
+test("a line of many records counts once", async () => {
+  const parts = Array.from({ length: 13 }, () => record(1, "stdout", "P", "x".repeat(100))).join("");
+  writeFileSync(path, record(0, "stdout", "F", "first") + parts + record(1, "stdout", "F", "") + record(2, "stdout", "F", "end"));
+  expect(await read({ tail: 1 })).toBe("end\n");
+  expect(await read({ tail: 2 })).toBe(`${"x".repeat(1300)}\nend\n`);
+  expect(await read({ tail: 3 })).toStartWith("first\n");
+});
+
 test("an absent log is empty", async () => {
   expect(await read({})).toBe("");
 });
