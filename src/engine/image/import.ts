@@ -1,14 +1,15 @@
-/** Makes an image of a plain tar of a root file system. */
+/** `import`: makes a one-layer image of a root file system's tar. */
 import type { ImageImportQuery } from "#api/types/query.ts";
-import { EngineError } from "#lib/errors.ts";
-import * as types from "#oci/media-type.ts";
+import { EngineError, errorMessage } from "#lib/errors.ts";
+import { hostPlatform } from "#oci/platform.ts";
+import { applyChanges } from "./changes.ts";
 import { announce, type ImageContext } from "./context.ts";
 import { createImage } from "./create.ts";
-import { decompress, isTar } from "./stream.ts";
 import { parseTagName } from "./tag.ts";
-import type { Progress } from "./types.ts";
+import { diffIdOf } from "./stream.ts";
+import type { Image, Progress } from "./types.ts";
 
-/** `body` is read only where the source is `-`; any other is fetched. The last record is the image's id. */
+/** The tar (gzip, zstd or not) comes from the body where `fromSrc` is `-`, else from that URL. Rejects as `load`. */
 export async function importImage(
   context: ImageContext,
   body: AsyncIterable<Uint8Array>,
@@ -16,31 +17,57 @@ export async function importImage(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
+  // What can be refused is refused before the data is read.
   if (query.repo !== "") parseTagName(query.repo, query.tag);
+  applyChanges({}, query.changes);
   const source = query.fromSrc === "-" ? body : await download(query.fromSrc, progress, signal);
-  const { head, stream } = await decompress(source, "the archive");
-  if (!isTar(head)) throw new EngineError("invalid", "cannot import: the input is no tar archive");
-  using lease = context.store.leases.create();
-  const blob = await context.store.content.ingest(stream, {}, signal);
-  lease.add(blob.digest);
-  await context.store.layers.apply(blob.digest, blob.digest, signal);
-  const image = createImage(context, {
-    layer: { diffId: blob.digest, blob: { ...blob, mediaType: types.ociLayer } },
+  const reference = query.repo === "" ? undefined : query.tag === "" ? query.repo : `${query.repo}:${query.tag}`;
+  const image = await importLayer(context, source, signal, {
+    comment: query.message === "" ? `Imported from ${query.fromSrc}` : query.message,
     changes: query.changes,
-    comment: query.message || `Imported from ${query.fromSrc}`,
-    ...(query.platform !== undefined && { platform: query.platform }),
-    ...(query.repo !== "" && { reference: query.tag === "" ? query.repo : `${query.repo}:${query.tag}` }),
+    platform: query.platform ?? hostPlatform(),
+    ...(reference !== undefined && { reference }),
   });
-  announce(context, "import", image.id, query.repo || image.id, image);
   progress({ status: image.id });
+  announce(context, "import", image.id, image.id, image);
 }
 
-async function download(url: string, progress: Progress, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-  const full = /^https?:\/\//.test(url) ? url : `http://${url}`;
-  progress({ status: `Downloading from ${full}` });
-  const response = await fetch(full, { signal });
+/** Stores the tar as a layer and makes the image described; `options` are those of `create`. */
+export async function importLayer(
+  context: ImageContext,
+  source: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+  options: Omit<Parameters<typeof createImage>[1], "layer" | "parent">,
+): Promise<Image> {
+  using lease = context.store.leases.create();
+  try {
+    const blob = await context.store.content.ingest(source, {}, signal);
+    lease.add(blob.digest);
+    const { diffId, mediaType } = await diffIdOf(context.store.content.open(blob.digest), blob.digest);
+    lease.add(diffId);
+    await context.store.layers.apply(blob.digest, diffId, signal);
+    return createImage(context, { ...options, layer: { diffId, blob: { ...blob, mediaType } } });
+  } catch (error) {
+    context.releaseSoon();
+    throw error;
+  }
+}
+
+async function download(address: string, progress: Progress, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  const text = address.includes("://") ? address : `http://${address}`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !["http:", "https:"].includes(url.protocol)) {
+    throw new EngineError("invalid", `cannot import from ${address}: not an http or https URL`);
+  }
+  progress({ status: `Downloading from ${url.href}` });
+  let response: Response;
+  try {
+    response = await fetch(url, { signal });
+  } catch (cause) {
+    throw new EngineError("unavailable", `cannot download ${url.href}: ${errorMessage(cause)}`, { cause });
+  }
   if (!response.ok || response.body === null) {
-    throw new EngineError("unavailable", `cannot download ${full}: the server answered ${response.status}`);
+    throw new EngineError("unavailable", `cannot download ${url.href}: the server answered ${response.status}`);
   }
   return response.body;
 }

@@ -1,145 +1,160 @@
-/** Fetches images from registries: layers download and unpack side by side, the image appears when all are in. */
+/** `pull`: brings images from a registry, unpacking layers while others still download. */
 import type { ImagePullQuery } from "#api/types/query.ts";
 import { EngineError } from "#lib/errors.ts";
+import { type Digest, isDigest, shortId } from "#oci/digest.ts";
 import type { Descriptor } from "#oci/descriptor.ts";
-import { digestOf, isDigest, shortId } from "#oci/digest.ts";
-import { type ImageConfig, parseImageConfig } from "#oci/image-config.ts";
-import { compressionOfLayer } from "#oci/media-type.ts";
-import { hostPlatform } from "#oci/platform.ts";
-import { familiarName, familiarReference, parseReference, type Reference, withDefaultTag } from "#oci/reference.ts";
+import { parseImageConfig } from "#oci/image-config.ts";
+import { ociLayerType } from "#oci/media-type.ts";
+import { formatPlatform, hostPlatform, normalizePlatform, platformRank } from "#oci/platform.ts";
+import { familiarName, familiarReference, parseReference, type Reference } from "#oci/reference.ts";
 import { downloadBlob } from "#registry/client/download.ts";
+import { describePullError } from "#registry/client/errors.ts";
 import type { Repository } from "#registry/client/repository.ts";
-import { resolveImage } from "#registry/client/resolve.ts";
+import { resolveImage as resolveRemote } from "#registry/client/resolve.ts";
 import { announce, type ImageContext } from "./context.ts";
+import { Limit } from "./limit.ts";
 import { layerProgress, throttle } from "./progress.ts";
 import type { Progress } from "./types.ts";
 
-/** As many downloads at once as Docker makes. */
-const PARALLEL = 3;
-const REPORT_EVERY = 100;
+/** Layers that download at the same time for one pull, as Docker's default. */
+const parallelDownloads = 3;
 
-export async function pullImages(
-  context: ImageContext,
-  query: ImagePullQuery,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<void> {
-  const reference = referenceOf(query);
-  const name = familiarName(reference);
-  const wanted = reference.digest ?? reference.tag ?? "latest";
-  progress({ status: isDigest(wanted) ? `Pulling from ${reference.path}` : `Pulling from ${reference.path}`, id: wanted });
+/**
+ * Pulls the tag or digest; a name with neither means every tag of the repository, as in Docker's API. Mirrors are
+ * asked first. Rejects in Docker's words; layers that arrived in full are kept for a moment only.
+ */
+export async function pullImages(context: ImageContext, query: ImagePullQuery, progress: Progress, signal: AbortSignal): Promise<void> {
+  const reference = pullReference(query);
   let failure: unknown;
-  for await (const repository of context.registry.repositories(reference, signal)) {
-    try {
-      await pullFrom(context, repository, reference, wanted, query, progress, signal);
-      return;
-    } catch (error) {
-      signal.throwIfAborted();
-      // The next place may have it; what the last one says counts.
-      failure = error;
+  try {
+    for await (const repository of context.registry.repositories(reference, signal)) {
+      try {
+        for (const wanted of await wantedReferences(repository, reference, signal)) {
+          await pullImage(context, repository, wanted, query, progress, signal);
+        }
+        return;
+      } catch (error) {
+        if (!repository.endpoint.mirror || signal.aborted) throw error;
+        failure = error;
+      }
     }
+    throw failure;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw describePullError(error, reference);
+  } finally {
+    context.releaseSoon();
   }
-  throw failure ?? new EngineError("not-found", `pull access denied for ${name}, repository does not exist or may require 'docker login'`);
 }
 
-function referenceOf({ fromImage, tag }: ImagePullQuery): Reference {
+function pullReference({ fromImage, tag }: ImagePullQuery): Reference {
   const reference = parseReference(fromImage);
-  if (tag === "") return withDefaultTag(reference);
-  return parseReference(isDigest(tag) ? `${familiarName(reference)}@${tag}` : `${familiarName(reference)}:${tag}`);
+  if (tag === "") return reference;
+  const { tag: _, digest: __, ...name } = reference;
+  return parseReference(`${familiarReference(name)}${isDigest(tag) ? "@" : ":"}${tag}`);
 }
 
-async function pullFrom(
+async function wantedReferences(repository: Repository, reference: Reference, signal: AbortSignal): Promise<Reference[]> {
+  if (reference.tag !== undefined || reference.digest !== undefined) return [reference];
+  return (await repository.tags(signal)).map((tag) => ({ ...reference, tag }));
+}
+
+async function pullImage(
   context: ImageContext,
   repository: Repository,
   reference: Reference,
-  wanted: string,
   query: ImagePullQuery,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
-  const { content, layers, leases } = context.store;
-  const resolved = await resolveImage(repository, wanted, query.platform ?? hostPlatform(), signal);
-  const { manifest } = resolved;
-  for (const layer of manifest.layers) compressionOfLayer(layer.mediaType);
-  using lease = leases.create(manifest.config.digest, ...manifest.layers.map(({ digest }) => digest));
-  await downloadBlob(repository, content, manifest.config, {}, signal);
-  const config = await content.read(manifest.config.digest);
+  const { table, store } = context;
+  const platform = normalizePlatform(query.platform ?? hostPlatform());
+  const wanted = reference.digest ?? reference.tag ?? "latest";
+  const remote = await resolveRemote(repository, wanted, platform, signal);
+  progress({ status: `Pulling from ${reference.path}`, id: wanted });
+  using lease = store.leases.create();
+  const { manifest } = remote;
+  for (const layer of manifest.layers) ociLayerType(layer.mediaType); // refuses foreign ones before anything is fetched
+  const config = table.get(manifest.config.digest) === undefined
+    ? await repository.document(manifest.config, signal)
+    : table.documents(manifest.config.digest).config;
   const parsed = parseImageConfig(config);
   const diffIds = parsed.rootfs.diff_ids;
   if (diffIds.length !== manifest.layers.length) {
-    throw new EngineError("invalid", `invalid image: ${manifest.layers.length} layers but ${diffIds.length} diff ids`);
+    throw new EngineError(
+      "invalid",
+      `invalid image: its config names ${diffIds.length} layers, its manifest ${manifest.layers.length}`,
+    );
   }
-  lease.add(...diffIds);
-  const before = context.table.get(digestOf(config));
-  await pullLayers(context, repository, manifest.layers, parsed, progress, signal);
-  for (const diffId of diffIds) layers.get(diffId);
-  const repoDigest: Reference = { domain: reference.domain, path: reference.path, digest: resolved.digest };
-  const references = reference.digest === undefined ? [reference, repoDigest] : [repoDigest];
-  const { image } = context.table.put({ config, manifest: resolved.bytes }, references);
-  const shown = familiarReference(reference);
-  progress({ status: `Digest: ${resolved.digest}` });
-  progress({ status: `Status: ${before === undefined ? "Downloaded newer image for" : "Image is up to date for"} ${shown}` });
-  announce(context, "pull", shown, familiarName(reference), image);
+  if (query.platform !== undefined && platformRank(platform, parsed) === undefined) {
+    throw new EngineError(
+      "not-found",
+      `image with reference ${familiarReference(reference)} was found but its platform (${formatPlatform(parsed)}) ` +
+        `does not match the specified platform (${formatPlatform(platform)})`,
+    );
+  }
+  lease.add(...diffIds, ...manifest.layers.map(({ digest }) => digest));
+  await fetchLayers(context, repository, manifest.layers, diffIds, progress, signal);
+  const known = table.get(manifest.config.digest);
+  const { tag: _, ...bare } = reference;
+  const references: Reference[] = [{ ...bare, digest: remote.digest }];
+  if (reference.digest === undefined) references.push(reference);
+  const current = known !== undefined && references.every((name) => table.byReference(name) === known.id);
+  const { image } = table.put({ config, manifest: remote.bytes }, references);
+  const name = familiarReference(reference);
+  progress({ status: `Digest: ${remote.digest}` });
+  progress({ status: current ? `Status: Image is up to date for ${name}` : `Status: Downloaded newer image for ${name}` });
+  announce(context, "pull", name, familiarName(reference), image);
 }
 
-/** A layer unpacks as soon as it is there, while others still download. */
-async function pullLayers(
+/** Resolves when every layer is in the store and unpacked; the first failure stops the others and waits for them. */
+async function fetchLayers(
   context: ImageContext,
   repository: Repository,
-  descriptors: readonly Descriptor[],
-  config: ImageConfig,
+  layers: readonly Descriptor[],
+  diffIds: readonly Digest[],
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
-  const { content, layers } = context.store;
   const failed = new AbortController();
   const either = AbortSignal.any([signal, failed.signal]);
-  let active = 0;
-  const queue: (() => void)[] = [];
-  const slot = async (): Promise<void> => {
-    if (active >= PARALLEL) await new Promise<void>((resolve) => queue.push(resolve));
-    active++;
-  };
-  const leave = (): void => {
-    active--;
-    queue.shift()?.();
-  };
-  const work = descriptors.map(async (blob, at) => {
-    const id = shortId(blob.digest);
-    const diffId = config.rootfs.diff_ids[at];
-    if (diffId === undefined) throw new EngineError("internal", "a layer lost its diff id");
-    if (layers.get(diffId) !== undefined && content.has(blob.digest)) {
-      progress(layerProgress(id, "Already exists"));
-      return;
-    }
-    progress(layerProgress(id, "Pulling fs layer"));
-    await slot();
-    try {
-      const report = throttle(REPORT_EVERY, (current) => progress(layerProgress(id, "Downloading", current, blob.size)));
-      await downloadBlob(
-        repository,
-        content,
-        blob,
-        {
-          onBytes: report,
-          onVerify: () => progress(layerProgress(id, "Verifying Checksum")),
-          onRetry: (wait) => progress(layerProgress(id, `Retrying in ${Math.ceil(wait / 1000)} seconds`)),
-        },
-        either,
-      );
-    } finally {
-      leave();
-    }
-    progress(layerProgress(id, "Download complete"));
-    progress(layerProgress(id, "Extracting", blob.size, blob.size));
-    await layers.apply(blob.digest, diffId, either);
-    progress(layerProgress(id, "Pull complete"));
+  const limit = new Limit(parallelDownloads);
+  const distinct = new Map(layers.map((layer, i) => [layer.digest, { layer, diffId: diffIds[i] as Digest }]));
+  const missing = [...distinct.values()].filter(({ layer, diffId }) => {
+    const present = context.store.content.has(layer.digest) && context.store.layers.get(diffId) !== undefined;
+    progress(layerProgress(shortId(layer.digest), present ? "Already exists" : "Pulling fs layer"));
+    return !present;
   });
-  try {
-    await Promise.all(work);
-  } catch (error) {
-    failed.abort();
-    await Promise.allSettled(work);
-    throw error;
-  }
+  const work = missing.map(async ({ layer, diffId }) => {
+    try {
+      if (limit.busy) progress(layerProgress(shortId(layer.digest), "Waiting"));
+      await limit.run(() => download(context, repository, layer, progress, either));
+      progress(layerProgress(shortId(layer.digest), "Extracting", layer.size, layer.size));
+      await context.store.layers.apply(layer.digest, diffId, either);
+      progress(layerProgress(shortId(layer.digest), "Pull complete"));
+    } catch (error) {
+      failed.abort(error);
+      throw error;
+    }
+  });
+  await Promise.allSettled(work);
+  signal.throwIfAborted();
+  if (failed.signal.aborted) throw failed.signal.reason;
+}
+
+async function download(
+  context: ImageContext,
+  repository: Repository,
+  layer: Descriptor,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  const id = shortId(layer.digest);
+  const onBytes = throttle(100, (current) => progress(layerProgress(id, "Downloading", current, layer.size)));
+  await downloadBlob(repository, context.store.content, layer, {
+    onBytes,
+    onVerify: () => progress(layerProgress(id, "Verifying Checksum")),
+    onRetry: (wait) => progress(layerProgress(id, `Retrying in ${Math.ceil(wait / 1000)} second${wait > 1000 ? "s" : ""}`)),
+  }, signal);
+  progress(layerProgress(id, "Download complete"));
 }

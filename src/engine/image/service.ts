@@ -47,7 +47,7 @@ export class ImageService {
   readonly #context: ImageContext;
   readonly #garbage: Store["garbage"];
   #collecting: Promise<Collected> | undefined;
-  #again = false;
+  #next: Promise<Collected> | undefined;
 
   constructor({ db, store, layout, log, registry, emit, users, runtime }: ImageServiceOptions) {
     this.#garbage = store.garbage;
@@ -111,7 +111,7 @@ export class ImageService {
 
   /** Answers when the disk is freed, which it measures. */
   async prune(filters: Filters): Promise<ImagesPruneResponse> {
-    const removed = pruneImages(this.#context, filters);
+    const removed = pruneImages({ ...this.#context, releaseSoon: () => undefined }, filters);
     const { bytes } = await this.collectGarbage();
     this.#context.emit("image", "prune", "", { reclaimed: String(bytes) });
     return { ...removed, SpaceReclaimed: bytes };
@@ -160,19 +160,22 @@ export class ImageService {
     return { blobs, layers };
   }
 
-  /** Removes blobs and layers that nothing names. A call during a run joins one that begins after it. */
-  async collectGarbage(): Promise<Collected> {
-    if (this.#collecting !== undefined) {
-      this.#again = true;
-      await this.#collecting.catch(() => undefined);
-      if (!this.#again) return this.#collecting;
-      this.#again = false;
-    }
-    this.#collecting = this.#garbage.collect(() => this.roots());
-    try {
-      return await this.#collecting;
-    } finally {
+  /** Removes blobs and layers that nothing names. Calls during a run share one that begins after it. */
+  collectGarbage(): Promise<Collected> {
+    if (this.#collecting === undefined) return this.#collect();
+    this.#next ??= this.#collecting
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined;
+        return this.#collect();
+      });
+    return this.#next;
+  }
+
+  #collect(): Promise<Collected> {
+    this.#collecting = this.#garbage.collect(() => this.roots()).finally(() => {
       this.#collecting = undefined;
-    }
+    });
+    return this.#collecting;
   }
 }

@@ -1,6 +1,7 @@
 /** Reads one repository of a registry without credentials: manifests, blobs, tags (OCI distribution-spec, "Pull"). */
 import { setTimeout as sleep } from "node:timers/promises";
 import { EngineError } from "#lib/errors.ts";
+import type { Descriptor } from "#oci/descriptor.ts";
 import { type Digest, digestAlgorithm, digestOf, isDigest } from "#oci/digest.ts";
 import { manifestAccept } from "#oci/media-type.ts";
 import type { Reference } from "#oci/reference.ts";
@@ -28,7 +29,7 @@ export interface FetchedManifest {
   readonly digest: Digest;
 }
 
-const manifestLimit = 4 * 1024 * 1024;
+const documentLimit = 4 * 1024 * 1024;
 
 export class RegistryClient {
   readonly options: RegistryOptions;
@@ -80,12 +81,24 @@ export class Repository {
   manifest(tagOrDigest: string, signal?: AbortSignal): Promise<FetchedManifest> {
     return this.retry(async () => {
       const response = await this.get(`manifests/${tagOrDigest}`, { accept: manifestAccept.join(", ") }, signal);
-      const bytes = await readLimited(response, manifestLimit);
+      const bytes = await readLimited(response, documentLimit);
       const digest = isDigest(tagOrDigest) ? digestOf(bytes, digestAlgorithm(tagOrDigest)) : digestOf(bytes);
       if (isDigest(tagOrDigest) && digest !== tagOrDigest) {
         throw new EngineError("invalid", `manifest verification failed for digest ${tagOrDigest}: its content is ${digest}`);
       }
       return { bytes, digest, mediaType: response.headers.get("content-type")?.split(";")[0]?.trim() ?? "" };
+    }, signal);
+  }
+
+  /** A small blob (a config) in memory, at most 4 MiB. Rejects "invalid" where it is not what the descriptor says. */
+  document({ digest, size }: Descriptor, signal?: AbortSignal): Promise<Uint8Array> {
+    return this.retry(async () => {
+      const response = await this.get(`blobs/${digest}`, {}, signal);
+      const bytes = await readLimited(response, documentLimit);
+      const actual = digestOf(bytes, digestAlgorithm(digest));
+      if (bytes.length < size) throw new EngineError("unavailable", `unexpected EOF: ${bytes.length} of ${size} bytes of ${digest} arrived`);
+      if (actual !== digest) throw new EngineError("invalid", `image config verification failed for digest ${digest}: its content is ${actual}`);
+      return bytes;
     }, signal);
   }
 
@@ -169,7 +182,7 @@ async function readLimited(response: Response, limit: number): Promise<Uint8Arra
   let size = 0;
   for await (const chunk of response.body ?? []) {
     size += chunk.length;
-    if (size > limit) throw new EngineError("invalid", `the manifest is larger than ${limit} bytes`);
+    if (size > limit) throw new EngineError("invalid", `the registry sent more than ${limit} bytes where a document was expected`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
