@@ -29,10 +29,6 @@ async function dispatch(session: Session, argv: string[], version: boolean): Pro
   }
   const [first = "", second] = argv;
   if (first === "help") return help(argv.slice(1), 1);
-  if (first === "__complete") {
-    const { completeWords } = await import("./completion.ts");
-    return completeWords(session, argv.slice(1));
-  }
   const found = findVerb(argv);
   if (!found) {
     if (Object.hasOwn(groups, first)) {

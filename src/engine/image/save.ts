@@ -4,7 +4,7 @@ import { type Digest, digestHex } from "#oci/digest.ts";
 import * as types from "#oci/media-type.ts";
 import type { Platform } from "#oci/platform.ts";
 import { defaultTag, familiarName, familiarReference, formatReference, parseReference, type Reference, repositoryName } from "#oci/reference.ts";
-import { type TarInput, writeTar } from "#store/tar.ts";
+import { type TarInput, writeTar } from "#store/tar-writer.ts";
 import { blobPath } from "./archive-content.ts";
 import { announce, type ImageContext, partsOf } from "./context.ts";
 import { isIdOf, assertPlatform, resolveImage } from "./resolve.ts";
