@@ -3,26 +3,8 @@ import { errorMessage } from "#lib/errors.ts";
 import { ExitError } from "./errors.ts";
 import { execute, parseFormat } from "./format.ts";
 import type { Session } from "./session.ts";
-import { parseJson, type Value } from "./template/value.ts";
-
-/** Fields that Go keeps in a map, whose print form and lack of a fixed set of keys differ from a struct's. */
-const mapFields = new Set([
-  "Annotations",
-  "AuxiliaryAddresses",
-  "Containers",
-  "Data",
-  "DriverOpts",
-  "ExposedPorts",
-  "Labels",
-  "Networks",
-  "Options",
-  "PortBindings",
-  "Ports",
-  "StorageOpt",
-  "Sysctls",
-  "Tmpfs",
-  "Volumes",
-]);
+import { parseJson } from "./template/value.ts";
+import { typed } from "./typed-json.ts";
 
 /**
  * Prints all `names` in one go: as an indented array, as `format` says, and the errors of those that `fetch` (which
@@ -45,14 +27,6 @@ export async function inspectAll(session: Session, names: readonly string[], for
   else if (texts.length === 0) session.out.line("[]");
   else session.out.line(format === "json" ? compactJson(`[${texts.join(",")}]`) : indentJson(`[${texts.join(",")}]`));
   if (errors.length > 0) throw new ExitError(1, errors.join("\n"));
-}
-
-/** Turns the objects that are maps in Go into Maps. */
-export function typed(value: Value, field = ""): Value {
-  if (Array.isArray(value)) return value.map((item: Value) => typed(item));
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).map(([key, item]): [string, Value] => [key, typed(item, key)]);
-  return mapFields.has(field) ? new Map(entries) : Object.fromEntries(entries);
 }
 
 const tokens = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g;

@@ -1,6 +1,6 @@
 /** The functions that templates call: Go's own and those Docker adds. */
 import { sprintf } from "./printf.ts";
-import { encodeJson, entriesOf, print, truth, typeName, type Value } from "./value.ts";
+import { encodeJson, entriesOf, isStruct, print, truth, typeName, type Value } from "./value.ts";
 
 /** Throws an Error whose message completes `error calling NAME: …`. */
 export type TemplateFunction = (...args: Value[]) => Value;
@@ -97,10 +97,15 @@ function index(value: Value, ...keys: Value[]): Value {
       if (key < 0 || key >= size) throw new Error(`index out of range: ${key}`);
       return typeof item === "string" ? Buffer.from(item)[key] : item[key];
     }
-    const entries = entriesOf(item);
-    if (!entries) throw new Error(`can't index item of type ${typeName(item)}`);
-    return entries.find(([name]) => name === String(key))?.[1];
+    if (item instanceof Map) return item.get(String(key)) ?? zeroOf(item);
+    if (!isStruct(item)) throw new Error(`can't index item of type ${typeName(item)}`);
+    return item[String(key)];
   }, value);
+}
+
+/** What Go yields for a key that a map lacks: the zero value of its elements. */
+function zeroOf(map: ReadonlyMap<Value, Value>): Value {
+  return [...map.values()].every((item) => typeof item === "string") ? "" : undefined;
 }
 
 function slice(value: Value, ...bounds: Value[]): Value {

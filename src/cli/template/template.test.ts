@@ -33,7 +33,7 @@ test.each([
   ["{{json .Config.Env}} {{json .Config.Volumes}} {{json \"<\"}}", "[\"PATH=/bin\"] null \"<\""],
   ["{{split .Id \":\"}} {{join .Config.Env \",\"}} {{title \"hello wOrld\"}} {{pad \"x\" 1 2}}|{{truncate .Id 9}} {{println \"a\" 1}}", "[sha256 64cb919455fe43de183a] PATH=/bin Hello WOrld  x  |sha256:64 a 1\n"],
   ["{{html \"<a>\"}} {{urlquery \"a b\"}} {{print 1 2 \"a\" \"b\" 3}} {{slice .Id 2 5}} {{not .Id}} {{and 1 0 2}} {{or 0 \"\" 3}} {{1.5}} {{'a'}} {{0x10}} {{true}}", "&lt;a&gt; a+b 1 2ab3 a25 false 0 3 1.5 97 16 true"],
-  ["{{.Config.Volumes}}", "<no value>"],
+  ["{{.Config.Volumes}} {{.Config.Labels.nosuch}}{{index .Config.Labels \"nosuch\"}}", "<nil> <no value>"],
 ])("%s", (source, text) => {
   expect(run(source)).toBe(text);
 });

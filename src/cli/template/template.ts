@@ -55,7 +55,7 @@ class Run {
         return undefined;
       case "action": {
         const value = this.#pipe(statement.pipe, dot);
-        if (statement.pipe.variables.length === 0) this.#out += value === null || value === undefined ? "<no value>" : print(value);
+        if (statement.pipe.variables.length === 0) this.#out += value === undefined ? "<no value>" : print(value);
         return undefined;
       }
       case "break":
@@ -194,9 +194,9 @@ class Run {
     }
     if (args.length > 0) throw this.#fail(node, `${name} is not a method but has arguments`);
     if (value instanceof Map || isStruct(value)) {
-      const known = value instanceof Map ? value.has(name) : Object.hasOwn(value, name);
-      if (!known) throw this.#fail(node, `map has no entry for key "${name}"`);
-      return value instanceof Map ? value.get(name) : value[name];
+      if (value instanceof Map) return value.get(name);
+      if (!Object.hasOwn(value, name)) throw this.#fail(node, `map has no entry for key "${name}"`);
+      return value[name];
     }
     if (value === null || value === undefined) throw this.#fail(node, `nil data; no entry for key "${name}"`);
     throw this.#fail(node, `can't evaluate field ${name} in type ${Array.isArray(value) ? typeName(value) : "interface {}"}`);

@@ -19,6 +19,10 @@ export class Row {
   }
 }
 
+/** A slice and a map that were never made: empty, but `null` in JSON. */
+export const nilSlice: readonly Value[] = Object.freeze([]);
+export const nilMap: ReadonlyMap<string, Value> = new Map();
+
 /** Keys in Go's order with their values; undefined for what has none. */
 export function entriesOf(value: Value): [string, Value][] | undefined {
   if (value instanceof Map) return [...value.entries()].map(([k, v]): [string, Value] => [String(k), v]).toSorted(byKey);
@@ -72,7 +76,7 @@ export function typeName(value: Value): string {
 
 /** encoding/json without HTML escapes, save inside a Row, whose own encoder keeps them. */
 export function encodeJson(value: Value): string {
-  if (value === null || value === undefined) return "null";
+  if (value === null || value === undefined || value === nilSlice || value === nilMap) return "null";
   if (typeof value === "bigint") return String(value);
   if (Array.isArray(value)) return `[${value.map(encodeJson).join(",")}]`;
   if (value instanceof Map) return encodeFields(entriesOf(value) ?? []);
