@@ -8,6 +8,11 @@ import { until } from "./harness/process.ts";
 const httpd = ["httpd", "-f", "-p", "80", "-h", "/var/www"];
 const greeting = "hello from the container\n";
 
+/** What `-p` sends: the port exposed, and bound to the host. An empty host port is for the daemon to choose. */
+function publish(port: string, hostIp = "", hostPort = "") {
+  return { ExposedPorts: { [port]: {} }, HostConfig: { PortBindings: { [port]: [{ HostIp: hostIp, HostPort: hostPort }] } } };
+}
+
 async function get(url: string): Promise<string | undefined> {
   try {
     return await (await fetch(url, { keepalive: false, signal: AbortSignal.timeout(2000) })).text();
@@ -35,7 +40,7 @@ function hostAddress(engine: Engine): string | undefined {
 
 test("a published port answers on 127.0.0.1, on the host's address, from another container and from itself", async () => {
   await using engine = await startEngine();
-  const server = await engine.run(httpd, { HostConfig: { PortBindings: { "80/tcp": [{ HostIp: "", HostPort: "" }] } } });
+  const server = await engine.run(httpd, publish("80/tcp"));
   const port = await publishedPort(server);
   await until("it answers on 127.0.0.1", async () => (await get(`http://127.0.0.1:${port}/`)) === greeting);
   const gateway = (await server.inspect()).NetworkSettings.Gateway;
@@ -56,7 +61,7 @@ test("a published port answers on 127.0.0.1, on the host's address, from another
 
 test("published on 127.0.0.1 only, it is not reachable on other addresses", async () => {
   await using engine = await startEngine();
-  const server = await engine.run(httpd, { HostConfig: { PortBindings: { "80/tcp": [{ HostIp: "127.0.0.1", HostPort: "" }] } } });
+  const server = await engine.run(httpd, publish("80/tcp", "127.0.0.1"));
   const port = await publishedPort(server);
   await until("it answers", async () => (await get(`http://127.0.0.1:${port}/`)) === greeting);
   const { Gateway } = (await server.inspect()).NetworkSettings;
@@ -70,15 +75,18 @@ test("-P publishes what the image exposes, ranges and udp as well", async () => 
   await until("it answers", async () => (await get(`http://127.0.0.1:${port}/`)) === greeting);
   expect(Number(await publishedPort(server, "53/udp"))).toBeGreaterThan(0);
 
-  const echo = await engine.run(["sh", "-c", "nc -u -l -p 7 -e cat"], { HostConfig: { PortBindings: { "7/udp": [{ HostIp: "127.0.0.1", HostPort: "" }] } } });
+  const echo = await engine.run(["sh", "-c", "nc -u -l -p 7 -e cat"], publish("7/udp", "127.0.0.1"));
   const udpPort = Number(await publishedPort(echo, "7/udp"));
   const answer = Promise.withResolvers<string>();
   const socket = await Bun.udpSocket({ socket: { data: (_, data) => answer.resolve(data.toString()) } });
   // Datagrams may come before the listener does: send until one is answered.
   const timer = setInterval(() => socket.send("ping", udpPort, "127.0.0.1"), 50);
-  expect(await answer.promise).toBe("ping");
-  clearInterval(timer);
-  socket.close();
+  try {
+    expect(await answer.promise).toBe("ping");
+  } finally {
+    clearInterval(timer);
+    socket.close();
+  }
 });
 
 test("containers know their own name, hosts entries and nameservers", async () => {
@@ -129,7 +137,7 @@ test("user-defined networks: create, connect, disconnect, remove", async () => {
 
 test("ports and addresses survive a restart of the daemon", async () => {
   await using engine = await startEngine();
-  const server = await engine.run(httpd, { HostConfig: { PortBindings: { "80/tcp": [{ HostIp: "", HostPort: "" }] } } });
+  const server = await engine.run(httpd, publish("80/tcp"));
   const port = await publishedPort(server);
   await until("it answers", async () => (await get(`http://127.0.0.1:${port}/`)) === greeting);
   await engine.kill9();

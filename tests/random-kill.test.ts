@@ -43,6 +43,7 @@ function keepBusy(engine: Engine, base: Buffer<ArrayBuffer>, registry: LocalRegi
     ...Array.from({ length: 4 }, async (_, index) => {
       const box = await engine.run(["sh", "-c", "echo x; sleep 0.1"], {
         Volumes: { "/scratch": {} },
+        ExposedPorts: { "80/tcp": {} },
         HostConfig: { AutoRemove: index % 2 === 0, PortBindings: { "80/tcp": [{ HostIp: "127.0.0.1", HostPort: "" }] } },
       });
       await box.wait();

@@ -22,7 +22,10 @@ test("equal names in both, and the end of one leaves the other alone", async () 
 test("a port that one has published, the other cannot", async () => {
   await using first = await startEngine();
   await using second = await startEngine();
-  const publish = (port: string) => ({ HostConfig: { PortBindings: { "80/tcp": [{ HostIp: "", HostPort: port }] } } });
+  const publish = (port: string) => ({
+    ExposedPorts: { "80/tcp": {} },
+    HostConfig: { PortBindings: { "80/tcp": [{ HostIp: "", HostPort: port }] } },
+  });
   const box = await first.run(["sleep", "600"], publish(""));
   const port = (await box.inspect()).NetworkSettings.Ports["80/tcp"]?.[0]?.HostPort ?? "";
   const other = await second.create(["sleep", "600"], publish(port));

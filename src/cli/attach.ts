@@ -41,7 +41,8 @@ export async function pump(session: Session, stream: Hijacked, { stdin, stdout, 
   const out = stdout ? (data: Uint8Array) => session.out.write(data) : ignore;
   const err = stderr ? (data: Uint8Array) => session.err.write(data) : ignore;
   stream.receive(tty ? (stdout ? out : err) : demultiplex(out, err));
-  return Promise.race([stream.closed.then((): Ending => "ended"), detached.promise]);
+  // Awaited here: the clean-up must not come before the end.
+  return await Promise.race([stream.closed.then((): Ending => "ended"), detached.promise]);
 }
 
 async function feed(stream: Hijacked, signal: AbortSignal, watch: DetachWatch | undefined, detach: () => void): Promise<void> {
