@@ -1,16 +1,14 @@
 /** Which build of the command line this is. */
-import packageFile from "../../package.json" with { type: "json" };
-
-const commit = process.env.BERTH_COMMIT ?? "source";
+import { programCommit, programVersion } from "#lib/build.ts";
 
 /** As `version --format` shows it. */
 export const clientVersion = {
-  Version: packageFile.version,
+  Version: programVersion,
   ApiVersion: "1.50",
-  GitCommit: commit,
+  GitCommit: programCommit,
   Os: "linux",
   Arch: process.arch === "x64" ? "amd64" : process.arch,
 };
 
 /** Of `berth --version`. */
-export const versionLine = `Berth version ${packageFile.version}, build ${commit}`;
+export const versionLine = `Berth version ${programVersion}, build ${programCommit}`;

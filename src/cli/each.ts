@@ -1,29 +1,28 @@
-/** Does one thing to each of several named objects: every failure is told, the others go on. */
+/** Does one thing to each of several objects, as stop, rm, pause and their like do. */
 import { errorMessage } from "#lib/errors.ts";
+import { ExitError } from "./errors.ts";
 import type { Session } from "./session.ts";
 
-/** `work` resolves to the line to print, none meaning none. Resolves to the exit code: 1 where any failed. */
-export async function forEach(
-  session: Session,
-  names: readonly string[],
-  work: (name: string) => Promise<string | undefined>,
-): Promise<number> {
-  let code = 0;
-  for (const name of names) {
-    try {
-      const line = await work(name);
-      if (line !== undefined) session.out.line(line);
-    } catch (error) {
-      session.err.line(errorMessage(error));
-      code = 1;
-    }
-  }
-  return code;
-}
+/** How many requests are under way at once. */
+const parallel = 50;
 
-/** Asks on the terminal before something is lost; anything but y is no. */
-export async function confirmed(session: Session, warning: string): Promise<boolean> {
-  session.out.write(`${warning}\nAre you sure you want to continue? [y/N] `);
-  for await (const line of console) return /^y(es)?$/i.test(line.trim());
-  return false;
+/** A failure that is only worth a line on stderr. */
+export class Harmless extends Error {}
+
+/**
+ * Runs `operation` for every name and prints the names of those that worked, in order (or what `operation` resolved
+ * with instead). Throws ExitError with all other messages at the end.
+ */
+export async function forEach(session: Session, names: readonly string[], operation: (name: string) => Promise<unknown>): Promise<void> {
+  const errors: string[] = [];
+  for (let from = 0; from < names.length; from += parallel) {
+    const batch = names.slice(from, from + parallel);
+    const results = await Promise.allSettled(batch.map(operation));
+    results.forEach((result, at) => {
+      if (result.status === "fulfilled") session.out.line(typeof result.value === "string" ? result.value : (batch[at] ?? ""));
+      else if (result.reason instanceof Harmless) session.err.line(result.reason.message);
+      else errors.push(errorMessage(result.reason));
+    });
+  }
+  if (errors.length > 0) throw new ExitError(1, errors.join("\n"));
 }

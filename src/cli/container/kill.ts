@@ -1,17 +1,17 @@
-/** `berth kill`. */
+/** `berth kill`: sends containers a signal. */
 import { verb as define } from "../command.ts";
 import { forEach } from "../each.ts";
 import { string } from "../kinds.ts";
+import { signalFlag } from "./stopping.ts";
 
 export const verb = define({
   use: "[OPTIONS] CONTAINER [CONTAINER...]",
-  flags: { signal: string("Signal to send to the container", { short: "s" }) },
+  flags: { signal: string("Signal to send to the container", signalFlag) },
   args: { min: 1 },
-  complete: ["containers"],
+  complete: ["running"],
   run(session, { flags, args }) {
-    return forEach(session, args, async (name) => {
-      await session.daemon.send("POST", `/containers/${encodeURIComponent(name)}/kill`, { query: { signal: flags.signal || "KILL" } });
-      return name;
+    return forEach(session, args, async (id) => {
+      await session.daemon.send("POST", `/containers/${encodeURIComponent(id)}/kill`, { query: { signal: flags.signal || undefined } });
     });
   },
 });

@@ -1,4 +1,4 @@
-/** `berth pause`. */
+/** `berth pause`: freezes all processes of containers. */
 import { verb as define } from "../command.ts";
 import { forEach } from "../each.ts";
 
@@ -6,11 +6,8 @@ export const verb = define({
   use: "CONTAINER [CONTAINER...]",
   flags: {},
   args: { min: 1 },
-  complete: ["containers"],
+  complete: ["running"],
   run(session, { args }) {
-    return forEach(session, args, async (name) => {
-      await session.daemon.send("POST", `/containers/${encodeURIComponent(name)}/pause`);
-      return name;
-    });
+    return forEach(session, args, async (id) => void (await session.daemon.send("POST", `/containers/${encodeURIComponent(id)}/pause`)));
   },
 });

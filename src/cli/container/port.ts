@@ -1,25 +1,35 @@
-/** `berth port`. */
+/** `berth port`: where a container's ports are published. */
+import type { ContainerInspect } from "#api/types/container.ts";
 import { verb as define } from "../command.ts";
-import type { ContainerInspect, PortBinding } from "#api/types/container.ts";
 import { ExitError } from "../errors.ts";
+import { parseInteger } from "../go.ts";
+import { hostPort } from "./row.ts";
 
 export const verb = define({
   use: "CONTAINER [PRIVATE_PORT[/PROTO]]",
   flags: {},
   args: { min: 1, max: 2 },
-  complete: ["containers"],
-  async run(session, { args }) {
-    const [name = "", wanted] = args;
+  complete: ["running", []],
+  async run(session, { args: [name = "", wanted] }) {
     const { NetworkSettings } = await session.daemon.json<ContainerInspect>("GET", `/containers/${encodeURIComponent(name)}/json`);
-    const host = ({ HostIp, HostPort }: PortBinding) => `${HostIp.includes(":") ? `[${HostIp}]` : HostIp}:${HostPort}`;
-    if (wanted === undefined) {
-      for (const [port, bindings] of Object.entries(NetworkSettings.Ports).toSorted()) {
-        for (const binding of bindings ?? []) session.out.line(`${port} -> ${host(binding)}`);
-      }
-      return;
-    }
-    const bindings = NetworkSettings.Ports[wanted.includes("/") ? wanted : `${wanted}/tcp`];
-    if (!bindings?.length) throw new ExitError(1, `no public port '${wanted.includes("/") ? wanted : `${wanted}/tcp`}' published for ${name}`);
-    for (const binding of bindings) session.out.line(host(binding));
+    const ports = NetworkSettings.Ports ?? {};
+    const lines =
+      wanted === undefined
+        ? Object.entries(ports).flatMap(([port, bindings]) => (bindings ?? []).map(({ HostIp, HostPort }) => `${port} -> ${hostPort(HostIp, HostPort)}`))
+        : published(ports, wanted, name);
+    const natural = new Intl.Collator("en", { numeric: true });
+    for (const line of lines.toSorted(natural.compare)) session.out.line(line);
   },
 });
+
+function published(ports: ContainerInspect["NetworkSettings"]["Ports"], wanted: string, name: string): string[] {
+  const [port = "", proto] = wanted.split("/", 2);
+  try {
+    parseInteger(port, { bits: 16, signed: false });
+  } catch (error) {
+    throw new ExitError(1, `Error: invalid port (${port}): ${(error as Error).message}`, { cause: error });
+  }
+  const bindings = ports[`${port}/${proto || "tcp"}`] ?? [];
+  if (bindings.length === 0) throw new ExitError(1, `Error: No public port '${wanted}' published for ${name}`);
+  return bindings.map(({ HostIp, HostPort }) => hostPort(HostIp, HostPort));
+}

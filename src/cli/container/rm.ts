@@ -1,7 +1,7 @@
 /** `berth rm`: removes containers. */
 import { verb as define } from "../command.ts";
 import { DaemonError } from "../connection.ts";
-import { forEach } from "../each.ts";
+import { forEach, Harmless } from "../each.ts";
 import { bool } from "../kinds.ts";
 
 export const verb = define({
@@ -14,15 +14,16 @@ export const verb = define({
   args: { min: 1 },
   complete: ["containers"],
   run(session, { flags, args }) {
-    const query = { force: flags.force, link: flags.link, v: flags.volumes };
     return forEach(session, args, async (name) => {
+      const id = name.replace(/^\/+|\/+$/g, "");
+      if (id === "") throw new Error("container name cannot be empty");
       try {
-        await session.daemon.send("DELETE", `/containers/${encodeURIComponent(name)}`, { query });
+        await session.daemon.send("DELETE", `/containers/${encodeURIComponent(id)}`, { query: { v: flags.volumes, link: flags.link, force: flags.force } });
       } catch (error) {
-        // Somebody else was faster: with --force that is as good.
-        if (!(flags.force && error instanceof DaemonError && error.status === 404)) throw error;
+        // Forced, a container that is not there is as good as removed.
+        if (flags.force && error instanceof DaemonError && error.status === 404) throw new Harmless(error.message, { cause: error });
+        throw error;
       }
-      return name;
     });
   },
 });

@@ -1,4 +1,4 @@
-/** `berth unpause`. */
+/** `berth unpause`: lets frozen containers go on. */
 import { verb as define } from "../command.ts";
 import { forEach } from "../each.ts";
 
@@ -8,9 +8,6 @@ export const verb = define({
   args: { min: 1 },
   complete: ["containers"],
   run(session, { args }) {
-    return forEach(session, args, async (name) => {
-      await session.daemon.send("POST", `/containers/${encodeURIComponent(name)}/unpause`);
-      return name;
-    });
+    return forEach(session, args, async (id) => void (await session.daemon.send("POST", `/containers/${encodeURIComponent(id)}/unpause`)));
   },
 });
