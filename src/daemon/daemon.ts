@@ -21,10 +21,10 @@ import { addNetworkRoutes } from "./routes/networks.ts";
 import { addSystemRoutes } from "./routes/system.ts";
 import { addVolumeRoutes } from "./routes/volumes.ts";
 import { SystemService } from "./system.ts";
-import { version } from "./version.ts";
+import { programVersion as version } from "#lib/build.ts";
 
 /** How long requests under way may take to finish when the daemon stops, in milliseconds. */
-const GRACE = 2000;
+const GRACE = 500;
 
 /** Runs in the foreground until SIGTERM or SIGINT. Resolves to the exit code. */
 export async function runDaemon(argv: readonly string[]): Promise<number> {

@@ -11,7 +11,7 @@ import type { Configuration } from "./configuration.ts";
 import type { Programs } from "./prerequisites.ts";
 import { hostArchitecture } from "./query.ts";
 import type { DiskUsageType, SystemBackend } from "./routes/system.ts";
-import { gitCommit, version } from "./version.ts";
+import { programCommit as gitCommit, programVersion as version } from "#lib/build.ts";
 
 export class SystemService implements SystemBackend {
   readonly #engine: Engine;

@@ -8,7 +8,6 @@ import type { Layout } from "./layout.ts";
 import { type Blob, type Expected, PartialBlob, storeError } from "./partial.ts";
 import type { Trash } from "./trash.ts";
 
-export type { Blob, Expected } from "./partial.ts";
 
 /** Partial downloads that nobody came back for are given up after an hour. */
 const partialLifetime = 60 * 60 * 1000;

@@ -1,7 +1,8 @@
 /** Takes away what nothing names any more. */
 import { setImmediate } from "node:timers/promises";
 import type { Digest } from "#oci/digest.ts";
-import type { Blob, ContentStore } from "./content.ts";
+import type { ContentStore } from "./content.ts";
+import type { Blob } from "./partial.ts";
 import type { Layer, LayerStore } from "./layers.ts";
 import type { Leases } from "./leases.ts";
 import type { Snapshots } from "./snapshots.ts";

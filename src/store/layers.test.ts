@@ -108,9 +108,9 @@ test("kill -9 in the middle of unpacking takes the helper along, and the next st
   const entries = Array.from({ length: 10_000 }, (_, n) => ({ name: `d${n % 50}/f${n}`, content: Buffer.from(`${n}`) }));
   const { digest } = await box.store.content.put(await bytesOf(writeTar(entries)));
   const program = `
-    import { openDatabase } from "#store/database.ts";
-    import { Layout } from "#store/layout.ts";
-    import { openStore, storeSchema } from "#store/store.ts";
+    import { openDatabase } from "./database.ts";
+    import { Layout } from "./layout.ts";
+    import { openStore, storeSchema } from "./store.ts";
     import { silentLogger } from "#lib/log.ts";
     const layout = new Layout(${JSON.stringify(box.layout.dataRoot)}, "/nonexistent");
     const store = openStore(openDatabase(layout.database, [storeSchema]), layout, silentLogger);

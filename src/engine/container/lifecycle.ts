@@ -216,6 +216,7 @@ export class Lifecycle {
       restarting = !this.#closing && !container.removing && shouldRestart(hostConfig.RestartPolicy, container.state);
       if (restarting) {
         container.state.status = "restarting";
+        container.state.restartCount++;
         container.restartDelay = nextDelay(container.restartDelay, Number((finished - started) / 1_000_000n));
       }
       containers.saveState(container);
@@ -262,7 +263,6 @@ export class Lifecycle {
   async #restartNow(container: Container): Promise<void> {
     using _ = await container.lock.acquire();
     if (this.#closing || container.removing || container.state.status !== "restarting") return;
-    container.state.restartCount++;
     try {
       await this.#launch(container);
     } catch (error) {

@@ -3,7 +3,7 @@ import { posix } from "node:path";
 import { EngineError } from "#lib/errors.ts";
 import { type Digest, digestAlgorithm, digestOf, isDigest } from "#oci/digest.ts";
 import { type JsonObject, parseJsonObject } from "#oci/json.ts";
-import type { Blob } from "#store/content.ts";
+import type { Blob } from "#store/partial.ts";
 import type { Lease } from "#store/leases.ts";
 import type { Store } from "#store/store.ts";
 import { readTar, type TarEntry } from "#store/tar.ts";
