@@ -15,14 +15,14 @@ export class Harmless extends Error {}
  */
 export async function forEach(session: Session, names: readonly string[], operation: (name: string) => Promise<unknown>): Promise<void> {
   const errors: string[] = [];
+  const failure = (error: unknown) => () => {
+    if (error instanceof Harmless) session.err.line(error.message);
+    else errors.push(errorMessage(error));
+  };
   for (let from = 0; from < names.length; from += parallel) {
     const batch = names.slice(from, from + parallel);
-    const results = await Promise.allSettled(batch.map(operation));
-    results.forEach((result, at) => {
-      if (result.status === "fulfilled") session.out.line(typeof result.value === "string" ? result.value : (batch[at] ?? ""));
-      else if (result.reason instanceof Harmless) session.err.line(result.reason.message);
-      else errors.push(errorMessage(result.reason));
-    });
+    const running = batch.map((name) => operation(name).then((value) => () => session.out.line(typeof value === "string" ? value : name), failure));
+    for (const report of running) (await report)();
   }
   if (errors.length > 0) throw new ExitError(1, errors.join("\n"));
 }
