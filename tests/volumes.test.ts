@@ -33,21 +33,6 @@ test("anonymous volumes go with rm -v, named ones stay, used ones cannot be remo
   expect(await names()).toEqual(["keep"]);
 });
 
-test("binds show the host's files, read-only where asked", async () => {
-  await using engine = await startEngine();
-  const folder = `${engine.execRoot}/shared`;
-  await mkdir(folder);
-  await writeFile(`${folder}/file`, "host\n");
-  const box = await engine.run(["sh", "-c", "cat /a/file /one; echo box > /a/new; echo x > /b/no"], {
-    HostConfig: { Binds: [`${folder}:/a`, `${folder}:/b:ro`, `${folder}/file:/one:ro`] },
-  });
-  await box.wait();
-  const { stdout, stderr } = await box.logs();
-  expect(stdout).toBe("host\nhost\n");
-  expect(stderr).toContain("Read-only file system");
-  expect(await Bun.file(`${folder}/new`).text()).toBe("box\n");
-});
-
 test("tmpfs has its size and mode and is empty after a restart", async () => {
   await using engine = await startEngine();
   const box = await engine.run(["sh", "-c", "ls /t; stat -c %a /t; df -k /t | tail -n 1 | awk '{print $2}'; touch /t/x"], {

@@ -1,9 +1,9 @@
 /** Networks and published ports, reached from every side. */
 import { expect, test } from "bun:test";
 import { networkInterfaces } from "node:os";
-import type { Box } from "./harness/box.ts";
-import { type Engine, startEngine } from "./harness/engine.ts";
-import { until } from "./harness/process.ts";
+import type { Box } from "../harness/box.ts";
+import { type Engine, startEngine } from "../harness/engine.ts";
+import { until } from "../harness/process.ts";
 
 const httpd = ["httpd", "-f", "-p", "80", "-h", "/var/www"];
 const greeting = "hello from the container\n";

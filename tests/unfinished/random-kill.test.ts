@@ -2,10 +2,10 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { type Engine, startEngine } from "./harness/engine.ts";
-import { busyboxLayer, dockerArchive } from "./harness/image.ts";
-import { LocalRegistry } from "./harness/registry.ts";
-import { tar } from "./harness/tar.ts";
+import { type Engine, startEngine } from "../harness/engine.ts";
+import { busyboxLayer, dockerArchive } from "../harness/image.ts";
+import { LocalRegistry } from "../harness/registry.ts";
+import { tar } from "../harness/tar.ts";
 
 const rounds = Number(process.env["BERTH_ROUNDS"] ?? 20);
 

@@ -1,9 +1,9 @@
 /** The docker command line, unchanged, against Berth. */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { type Engine, startEngine } from "./harness/engine.ts";
-import { testImage } from "./harness/image.ts";
-import { until } from "./harness/process.ts";
+import { type Engine, startEngine } from "../harness/engine.ts";
+import { testImage } from "../harness/image.ts";
+import { until } from "../harness/process.ts";
 
 const installed = Bun.which("docker") !== null;
 const cli = test.skipIf(!installed);
