@@ -1,27 +1,39 @@
-/** `berth load`. */
+/** `berth load`: reads images from a tar archive. */
+import { statSync } from "node:fs";
 import { verb as define } from "../command.ts";
-import { existsSync } from "node:fs";
+import { openError } from "../container/option-checks.ts";
 import { ExitError } from "../errors.ts";
 import { bool, string } from "../kinds.ts";
+import { parsePlatform } from "../platform.ts";
 import { showProgress } from "../progress.ts";
 
 export const verb = define({
   use: "[OPTIONS]",
   flags: {
-    input: string("Read from tar archive file, instead of STDIN", { short: "i" }),
+    input: string("Read from tar archive file, instead of STDIN", { short: "i", complete: "files" }),
+    platform: string('Load only the given platform variant. Formatted as "os[/arch[/variant]]" (e.g., "linux/amd64")'),
     quiet: bool("Suppress the load output", { short: "q" }),
   },
   args: { min: 0, max: 0 },
-
   async run(session, { flags }) {
     if (flags.input === "" && session.interactive) throw new ExitError(1, "requested load from stdin, but stdin is empty");
-    if (flags.input !== "" && !existsSync(flags.input)) throw new ExitError(1, `open ${flags.input}: no such file or directory`);
-    const body = flags.input === "" ? Bun.stdin.stream() : Bun.file(flags.input);
+    const body = flags.input === "" ? Bun.stdin.stream() : archive(flags.input);
     const response = await session.daemon.send("POST", "/images/load", {
-      query: { quiet: flags.quiet || !session.out.isTerminal },
+      query: { quiet: flags.quiet || !session.out.isTerminal, platform: parsePlatform(flags.platform) },
       body,
       headers: { "Content-Type": "application/x-tar" },
     });
-    await showProgress(response, session.out);
+    if (response.headers.get("content-type")?.startsWith("application/json")) await showProgress(response, session.out);
+    else session.out.write(await response.bytes());
   },
 });
+
+/** Throws where the file cannot be read, before the daemon is asked anything. */
+function archive(path: string): Blob {
+  try {
+    statSync(path);
+  } catch (error) {
+    throw new ExitError(1, openError(path, error), { cause: error });
+  }
+  return Bun.file(path);
+}
