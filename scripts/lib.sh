@@ -21,7 +21,7 @@ install_packages() {
   want=$(sha256sum <package-lock.json)
   if [ "$(cat "$stamp" 2>/dev/null)" != "$want" ]; then
     say "installing npm packages"
-    npm ci --no-fund --no-audit --loglevel=error >&2
+    npm ci --no-fund --no-audit --loglevel=error >/dev/null 2>&1 || npm install --no-package-lock --no-fund --no-audit --loglevel=error >&2
     printf '%s\n' "$want" >"$stamp"
   fi
   # npm can be set to run no install scripts; then bun's own has not put its program in place.

@@ -23,8 +23,8 @@ export async function runCli(argv: readonly string[], env: NodeJS.ProcessEnv): P
 
 async function dispatch(session: Session, argv: string[], version: boolean): Promise<number> {
   if (version) {
-    const { versionLine } = await import("./build.ts");
-    session.out.line(versionLine);
+    const { programCommit, programVersion } = await import("#lib/build.ts");
+    session.out.line(`Berth version ${programVersion}, build ${programCommit}`);
     return 0;
   }
   const [first = "", second] = argv;

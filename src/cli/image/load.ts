@@ -1,11 +1,10 @@
 /** `berth load`: reads images from a tar archive. */
-import { statSync } from "node:fs";
 import { verb as define } from "../command.ts";
-import { openError } from "../container/option-checks.ts";
 import { ExitError } from "../errors.ts";
 import { bool, string } from "../kinds.ts";
 import { parsePlatform } from "../platform.ts";
 import { showProgress } from "../progress.ts";
+import { archiveFile } from "./archive-file.ts";
 
 export const verb = define({
   use: "[OPTIONS]",
@@ -17,7 +16,7 @@ export const verb = define({
   args: { min: 0, max: 0 },
   async run(session, { flags }) {
     if (flags.input === "" && session.interactive) throw new ExitError(1, "requested load from stdin, but stdin is empty");
-    const body = flags.input === "" ? Bun.stdin.stream() : archive(flags.input);
+    const body = flags.input === "" ? Bun.stdin.stream() : archiveFile(flags.input);
     const response = await session.daemon.send("POST", "/images/load", {
       query: { quiet: flags.quiet || !session.out.isTerminal, platform: parsePlatform(flags.platform) },
       body,
@@ -27,13 +26,3 @@ export const verb = define({
     else session.out.write(await response.bytes());
   },
 });
-
-/** Throws where the file cannot be read, before the daemon is asked anything. */
-function archive(path: string): Blob {
-  try {
-    statSync(path);
-  } catch (error) {
-    throw new ExitError(1, openError(path, error), { cause: error });
-  }
-  return Bun.file(path);
-}
