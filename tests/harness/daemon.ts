@@ -31,7 +31,9 @@ export class DaemonProcess {
   /** Resolves once it answers; rejects with the end of its log where it ends or stays silent. */
   async start(): Promise<void> {
     const log = openSync(this.#logFile, "a");
-    const child = Bun.spawn([...this.program, "daemon", ...this.#arguments], {
+    // A test run that is cut off takes its daemons with it.
+    const bound = ["setpriv", "--pdeathsig", "KILL", "--"];
+    const child = Bun.spawn([...bound, ...this.program, "daemon", ...this.#arguments], {
       stdin: "ignore",
       stdout: log,
       stderr: log,
