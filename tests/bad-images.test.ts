@@ -36,7 +36,9 @@ for (const [what, entries] of Object.entries(hostile)) {
     await using engine = await startEngine({ image: false });
     const hostname = await Bun.file("/etc/hostname").text();
     // Such a layer may also be taken, with all its paths below its own root; it must only never leave it.
-    await engine.load(dockerArchive({ tags: ["hostile:1"], layers: [await busyboxLayer(), tar(entries)] })).catch(String);
+    await engine
+      .load(dockerArchive({ tags: ["hostile:1"], layers: [await busyboxLayer(), tar(entries)] }))
+      .catch(String);
     expect(existsSync(canary)).toBe(false);
     expect(await Bun.file("/etc/hostname").text()).toBe(hostname);
     expect(await engine.leftovers()).toEqual([]);
@@ -54,13 +56,19 @@ test("a truncated gzip is refused", async () => {
 test("a truncated layer inside is refused", async () => {
   await using engine = await startEngine({ image: false });
   const layer = await busyboxLayer();
-  await expect(engine.load(dockerArchive({ tags: ["short:1"], layers: [layer.subarray(0, 100_000)] }))).rejects.toThrow();
+  await expect(
+    engine.load(dockerArchive({ tags: ["short:1"], layers: [layer.subarray(0, 100_000)] })),
+  ).rejects.toThrow();
   expect(await engine.leftovers()).toEqual([]);
 });
 
 test("a layer that is not what its diffID says is refused", async () => {
   await using engine = await startEngine({ image: false });
-  const archive = dockerArchive({ tags: ["wrong:1"], layers: [await busyboxLayer()], diffIds: [`sha256:${"0".repeat(64)}`] });
+  const archive = dockerArchive({
+    tags: ["wrong:1"],
+    layers: [await busyboxLayer()],
+    diffIds: [`sha256:${"0".repeat(64)}`],
+  });
   await expect(engine.load(archive)).rejects.toThrow(/sha256:0{12}|digest|diffID/);
   expect(await engine.wire.json<object[]>("GET", "/images/json")).toEqual([]);
   expect(await engine.leftovers()).toEqual([]);
@@ -72,7 +80,14 @@ test("what is no image archive at all is refused", async () => {
   await expect(engine.load(tar([{ name: "hello", content: "world" }]))).rejects.toThrow();
   await expect(engine.load(tar([{ name: "manifest.json", content: "[{" }]))).rejects.toThrow();
   await expect(
-    engine.load(tar([{ name: "manifest.json", content: '[{"Config":"../../etc/passwd","RepoTags":["x:1"],"Layers":["/etc/shadow"]}]' }])),
+    engine.load(
+      tar([
+        {
+          name: "manifest.json",
+          content: '[{"Config":"../../etc/passwd","RepoTags":["x:1"],"Layers":["/etc/shadow"]}]',
+        },
+      ]),
+    ),
   ).rejects.toThrow();
   expect(await engine.leftovers()).toEqual([]);
 });
@@ -88,4 +103,3 @@ test("a bomb of ten gigabytes of zeros stops at the limit", async () => {
   await expect(engine.load(archive)).rejects.toThrow(/limit|larger|exceed/i);
   expect(await engine.leftovers()).toEqual([]);
 });
-

@@ -8,7 +8,9 @@ import { until } from "./harness/process.ts";
 
 test("a wait that is broken off by the crash can be made again; an exited --rm container is removed by the next daemon", async () => {
   await using engine = await startEngine();
-  const box = await engine.run(["sh", "-c", "trap 'exit 5' USR1; echo ready; while :; do usleep 20000; done"], { HostConfig: { AutoRemove: true } });
+  const box = await engine.run(["sh", "-c", "trap 'exit 5' USR1; echo ready; while :; do usleep 20000; done"], {
+    HostConfig: { AutoRemove: true },
+  });
   await until("the trap is set", async () => (await box.logs()).stdout !== "");
   const { Pid } = (await box.inspect()).State;
   await engine.kill9();
@@ -31,7 +33,15 @@ test("SIGTERM ends the daemon and leaves the containers", async () => {
 test("a second daemon over the same roots refuses to start", async () => {
   await using engine = await startEngine({ image: false });
   const { code, stderr, stdout } = await engine.berth([
-    ...["daemon", "--data-root", engine.dataRoot, "--exec-root", engine.execRoot, "--host", `unix://${engine.execRoot}/two.sock`],
+    ...[
+      "daemon",
+      "--data-root",
+      engine.dataRoot,
+      "--exec-root",
+      engine.execRoot,
+      "--host",
+      `unix://${engine.execRoot}/two.sock`,
+    ],
   ]);
   expect(code).not.toBe(0);
   expect(stdout + stderr).toContain(engine.dataRoot);

@@ -6,10 +6,16 @@ import { until } from "./harness/process.ts";
 test("streams, exit code, stdin, environment, user and folder", async () => {
   await using engine = await startEngine();
   const box = await engine.run(["sleep", "600"], { Env: ["BASE=1"] });
-  expect(await box.exec(["sh", "-c", "echo out; echo err >&2; exit 4"])).toEqual({ code: 4, stdout: "out\n", stderr: "err\n" });
+  expect(await box.exec(["sh", "-c", "echo out; echo err >&2; exit 4"])).toEqual({
+    code: 4,
+    stdout: "out\n",
+    stderr: "err\n",
+  });
   expect((await box.exec(["wc", "-c"], { stdin: "x".repeat(5000) })).stdout).toBe("5000\n");
   expect((await box.exec(["sh", "-c", "echo $BASE$EXTRA"], { Env: ["EXTRA=2"] })).stdout).toBe("12\n");
-  expect((await box.exec(["sh", "-c", "echo $(id -un):$(id -gn) $HOME"], { User: "app" })).stdout).toBe("app:app /home/app\n");
+  expect((await box.exec(["sh", "-c", "echo $(id -un):$(id -gn) $HOME"], { User: "app" })).stdout).toBe(
+    "app:app /home/app\n",
+  );
   expect((await box.exec(["pwd"], { WorkingDir: "/data" })).stdout).toBe("/data\n");
 });
 
@@ -34,7 +40,10 @@ test("detached, it runs on and can be inspected", async () => {
   const id = await box.prepareExec(["sh", "-c", "sleep 0.3; echo yes > /root/proof; exit 8"]);
   await engine.wire.bytes("POST", `/exec/${id}/start`, { body: { Detach: true } });
   expect(await engine.wire.json("GET", `/exec/${id}/json`)).toMatchObject({ Running: true, ContainerID: box.id });
-  await until("it ended", async () => (await engine.wire.json<{ Running: boolean }>("GET", `/exec/${id}/json`)).Running === false);
+  await until(
+    "it ended",
+    async () => (await engine.wire.json<{ Running: boolean }>("GET", `/exec/${id}/json`)).Running === false,
+  );
   expect(await engine.wire.json("GET", `/exec/${id}/json`)).toMatchObject({ ExitCode: 8 });
   expect((await box.exec(["cat", "/root/proof"])).stdout).toBe("yes\n");
 });
@@ -46,7 +55,10 @@ test("what cannot run says so: a missing program 127, a stopped container, an un
   expect((await engine.berth(["exec", box.id, "/bin/not-executable"])).code).toBe(126);
   await box.kill();
   await box.wait();
-  await expect(box.prepareExec(["true"])).rejects.toMatchObject({ status: 409, message: expect.stringContaining("is not running") });
+  await expect(box.prepareExec(["true"])).rejects.toMatchObject({
+    status: 409,
+    message: expect.stringContaining("is not running"),
+  });
   await expect(engine.wire.bytes("POST", "/exec/0123456789/start", { body: { Detach: true } })).rejects.toMatchObject({
     status: 404,
     message: "No such exec instance: 0123456789",

@@ -19,13 +19,21 @@ test("the CLI's exit codes: 125 for the daemon's refusal, 126 and 127 for the pr
 test("a missing program, one without the right to execute and an unknown user fail the start, with the reason", async () => {
   await using engine = await startEngine();
   const missing = await engine.create(["no-such-program"]);
-  await expect(missing.start()).rejects.toMatchObject({ status: 400, message: expect.stringContaining("executable file not found in $PATH") });
+  await expect(missing.start()).rejects.toMatchObject({
+    status: 400,
+    message: expect.stringContaining("executable file not found in $PATH"),
+  });
   expect((await missing.inspect()).State).toMatchObject({ Status: "created", ExitCode: 127 });
   const forbidden = await engine.create(["/bin/not-executable"]);
-  await expect(forbidden.start()).rejects.toMatchObject({ status: 400, message: expect.stringContaining("permission denied") });
+  await expect(forbidden.start()).rejects.toMatchObject({
+    status: 400,
+    message: expect.stringContaining("permission denied"),
+  });
   expect((await forbidden.inspect()).State).toMatchObject({ Status: "created", ExitCode: 126 });
   const nobody = await engine.create(["true"], { User: "stranger" });
-  await expect(nobody.start()).rejects.toMatchObject({ message: expect.stringContaining("unable to find user stranger") });
+  await expect(nobody.start()).rejects.toMatchObject({
+    message: expect.stringContaining("unable to find user stranger"),
+  });
   expect(await engine.leftovers()).toEqual([]);
 });
 
@@ -50,18 +58,29 @@ test("a bind source that is missing is made for -v and refused for --mount", asy
   const source = `${engine.execRoot}/absent`;
   await expect(
     engine.create(["true"], { HostConfig: { Mounts: [{ Type: "bind", Source: source, Target: "/x" }] } }),
-  ).rejects.toMatchObject({ status: 400, message: expect.stringContaining(`bind source path does not exist: ${source}`) });
+  ).rejects.toMatchObject({
+    status: 400,
+    message: expect.stringContaining(`bind source path does not exist: ${source}`),
+  });
   const box = await engine.run(["test", "-d", "/x"], { HostConfig: { Binds: [`${source}:/x`] } });
   expect(await box.wait()).toBe(0);
 });
 
 test("options that are not supported are refused, not ignored", async () => {
   await using engine = await startEngine();
-  await expect(engine.create(["true"], { HostConfig: { NetworkMode: "no-such-network" } }).then((box) => box.start())).rejects.toMatchObject({
+  await expect(
+    engine.create(["true"], { HostConfig: { NetworkMode: "no-such-network" } }).then((box) => box.start()),
+  ).rejects.toMatchObject({
     message: expect.stringContaining("no-such-network"),
   });
-  await expect(engine.create(["true"], { HostConfig: { CapAdd: ["NO_SUCH_CAP"] } })).rejects.toMatchObject({ status: 400 });
-  await expect(engine.create(["true"], { HostConfig: { RestartPolicy: { Name: "always", MaximumRetryCount: 0 }, AutoRemove: true } })).rejects.toMatchObject({
+  await expect(engine.create(["true"], { HostConfig: { CapAdd: ["NO_SUCH_CAP"] } })).rejects.toMatchObject({
+    status: 400,
+  });
+  await expect(
+    engine.create(["true"], {
+      HostConfig: { RestartPolicy: { Name: "always", MaximumRetryCount: 0 }, AutoRemove: true },
+    }),
+  ).rejects.toMatchObject({
     status: 400,
     message: "can't create 'AutoRemove' container with restart policy",
   });
@@ -69,9 +88,18 @@ test("options that are not supported are refused, not ignored", async () => {
 
 test("the API answers nonsense with JSON: unknown paths, bad bodies, versions out of range", async () => {
   await using engine = await startEngine({ image: false });
-  await expect(engine.wire.bytes("GET", "/no/such/path")).rejects.toMatchObject({ status: 404, message: "page not found" });
-  await expect(engine.wire.bytes("POST", "/containers/create", { body: Buffer.from("{"), headers: { "Content-Type": "application/json" } })).rejects.toMatchObject({ status: 400 });
-  const versions = async (prefix: string) => (await fetch(`http://localhost${prefix}/version`, { unix: engine.socket })).status;
+  await expect(engine.wire.bytes("GET", "/no/such/path")).rejects.toMatchObject({
+    status: 404,
+    message: "page not found",
+  });
+  await expect(
+    engine.wire.bytes("POST", "/containers/create", {
+      body: Buffer.from("{"),
+      headers: { "Content-Type": "application/json" },
+    }),
+  ).rejects.toMatchObject({ status: 400 });
+  const versions = async (prefix: string) =>
+    (await fetch(`http://localhost${prefix}/version`, { unix: engine.socket })).status;
   expect(await versions("/v1.22")).toBe(200);
   expect(await versions("/v1.50")).toBe(200);
   expect(await versions("")).toBe(200);

@@ -51,7 +51,12 @@ test("an OCI layout loads under the name that its index gives", async () => {
   };
   const json = (value: object) => Buffer.from(JSON.stringify(value));
   const config = store(
-    json({ architecture: "amd64", os: "linux", config: { Cmd: ["sh"] }, rootfs: { type: "layers", diff_ids: [`sha256:${sha256(layer)}`] } }),
+    json({
+      architecture: "amd64",
+      os: "linux",
+      config: { Cmd: ["sh"] },
+      rootfs: { type: "layers", diff_ids: [`sha256:${sha256(layer)}`] },
+    }),
     "application/vnd.oci.image.config.v1+json",
   );
   const manifest = store(
@@ -63,7 +68,10 @@ test("an OCI layout loads under the name that its index gives", async () => {
     }),
     "application/vnd.oci.image.manifest.v1+json",
   );
-  const annotations = { "io.containerd.image.name": "docker.io/library/from-oci:1", "org.opencontainers.image.ref.name": "1" };
+  const annotations = {
+    "io.containerd.image.name": "docker.io/library/from-oci:1",
+    "org.opencontainers.image.ref.name": "1",
+  };
   await engine.load(
     tar([
       { name: "oci-layout", content: JSON.stringify({ imageLayoutVersion: "1.0.0" }) },
@@ -93,20 +101,36 @@ test("tags share an image, which goes with its last one; a used image stays", as
 
 test("list, history and inspect", async () => {
   await using engine = await startEngine();
-  const [image] = await engine.wire.json<{ Id: string; RepoTags: string[]; Size: number; Containers: number }[]>("GET", "/images/json");
+  const [image] = await engine.wire.json<{ Id: string; RepoTags: string[]; Size: number; Containers: number }[]>(
+    "GET",
+    "/images/json",
+  );
   expect(image).toMatchObject({ RepoTags: [testImage] });
   expect(image?.Size).toBeGreaterThan(500_000);
-  const history = await engine.wire.json<{ CreatedBy: string; Tags: string[] | null }[]>("GET", `/images/${testImage}/history`);
+  const history = await engine.wire.json<{ CreatedBy: string; Tags: string[] | null }[]>(
+    "GET",
+    `/images/${testImage}/history`,
+  );
   expect(history).toMatchObject([{ CreatedBy: "layer 0", Tags: [testImage] }]);
-  expect(await engine.wire.json("GET", `/images/${testImage}/json`)).toMatchObject({ Os: "linux", Config: { Cmd: ["sh"] } });
-  const none = await engine.wire.json<object[]>("GET", `/images/json?filters=${encodeURIComponent('{"reference":["absent*"]}')}`);
+  expect(await engine.wire.json("GET", `/images/${testImage}/json`)).toMatchObject({
+    Os: "linux",
+    Config: { Cmd: ["sh"] },
+  });
+  const none = await engine.wire.json<object[]>(
+    "GET",
+    `/images/json?filters=${encodeURIComponent('{"reference":["absent*"]}')}`,
+  );
   expect(none).toEqual([]);
 });
 
 test("import makes an image of a plain tar, with changes", async () => {
   await using engine = await startEngine({ image: false });
   const layer = await busyboxLayer();
-  await engine.wire.bytes("POST", `/images/create?fromSrc=-&repo=imported&tag=1&changes=${encodeURIComponent('CMD ["echo","hi"]')}`, { body: layer });
+  await engine.wire.bytes(
+    "POST",
+    `/images/create?fromSrc=-&repo=imported&tag=1&changes=${encodeURIComponent('CMD ["echo","hi"]')}`,
+    { body: layer },
+  );
   const box = await engine.create([], { Image: "imported:1", Cmd: null });
   await box.start();
   await box.wait();
@@ -115,10 +139,19 @@ test("import makes an image of a plain tar, with changes", async () => {
 
 test("commit keeps changes, deletions and metadata, and runs again", async () => {
   await using engine = await startEngine();
-  const box = await engine.run(["sh", "-c", "echo new > /root/new; rm /data/seed; rm -r /var/www; mkdir /var/www; chmod 700 /home/app"]);
+  const box = await engine.run([
+    "sh",
+    "-c",
+    "echo new > /root/new; rm /data/seed; rm -r /var/www; mkdir /var/www; chmod 700 /home/app",
+  ]);
   await box.wait();
-  await engine.wire.bytes("POST", `/commit?container=${box.id}&repo=committed&tag=2&changes=${encodeURIComponent("ENV COLOUR=blue")}`);
-  const again = await engine.run(["sh", "-c", "cat /root/new; ls /data /var/www; stat -c %a /home/app; echo $COLOUR"], { Image: "committed:2" });
+  await engine.wire.bytes(
+    "POST",
+    `/commit?container=${box.id}&repo=committed&tag=2&changes=${encodeURIComponent("ENV COLOUR=blue")}`,
+  );
+  const again = await engine.run(["sh", "-c", "cat /root/new; ls /data /var/www; stat -c %a /home/app; echo $COLOUR"], {
+    Image: "committed:2",
+  });
   expect(await again.wait()).toBe(0);
   expect((await again.logs()).stdout).toBe("new\n/data:\n\n/var/www:\n700\nblue\n");
   const archive = Buffer.from(await engine.wire.bytes("GET", "/images/get?names=committed:2"));
@@ -136,14 +169,32 @@ test("everything that tar can carry comes through: xattrs, capabilities, devices
   await mkdir(`${folder}/${"d".repeat(120)}`, { recursive: true });
   await writeFile(`${folder}/${long}`, "long\n");
   await writeFile(`${folder}/ünï`, "unicode\n");
-  await output(["sh", "-ec", `cd ${folder}; echo one > a; ln a b; cp /bin/true setuid; chmod 4755 setuid; mkfifo pipe; mknod null c 1 3; truncate -s 10M sparse; echo end >> sparse`]);
+  await output([
+    "sh",
+    "-ec",
+    `cd ${folder}; echo one > a; ln a b; cp /bin/true setuid; chmod 4755 setuid; mkfifo pipe; mknod null c 1 3; truncate -s 10M sparse; echo end >> sparse`,
+  ]);
   const xattrs = Bun.which("setfattr") !== null;
   if (xattrs) await output(["setfattr", "-n", "user.berth", "-v", "kept", `${folder}/a`]);
   for (const format of ["posix", "gnu"]) {
-    const archive = await Bun.spawn(["tar", "-C", folder, `--format=${format}`, "--sparse", ...(format === "posix" ? ["--xattrs", "--xattrs-include=*"] : []), "-cf", "-", "."]).stdout.bytes();
+    const archive = await Bun.spawn([
+      "tar",
+      "-C",
+      folder,
+      `--format=${format}`,
+      "--sparse",
+      ...(format === "posix" ? ["--xattrs", "--xattrs-include=*"] : []),
+      "-cf",
+      "-",
+      ".",
+    ]).stdout.bytes();
     await engine.load(dockerArchive({ tags: [`tree:${format}`], layers: [await busyboxLayer(), archive] }));
     const box = await engine.run(
-      ["sh", "-c", `cat '/${long}' /ünï; stat -c '%h' /a; cmp /a /b && stat -c '%a' /setuid; stat -c '%F' /pipe /null; stat -c '%s' /sparse; [ $(stat -c %b /sparse) -lt 1000 ] && echo sparse`],
+      [
+        "sh",
+        "-c",
+        `cat '/${long}' /ünï; stat -c '%h' /a; cmp /a /b && stat -c '%a' /setuid; stat -c '%F' /pipe /null; stat -c '%s' /sparse; [ $(stat -c %b /sparse) -lt 1000 ] && echo sparse`,
+      ],
       { Image: `tree:${format}` },
     );
     await box.wait();

@@ -72,7 +72,10 @@ test("restart gives a new process and keeps the file system", async () => {
   await engine.wire.bytes("POST", `/containers/${box.id}/restart?t=0`);
   const after = (await box.inspect()).State.Pid;
   expect(after).not.toBe(before);
-  await until("the second start wrote its line", async () => (await box.exec(["cat", "/root/count"])).stdout === "x\nx\n");
+  await until(
+    "the second start wrote its line",
+    async () => (await box.exec(["cat", "/root/count"])).stdout === "x\nx\n",
+  );
 });
 
 test("wait knows its conditions", async () => {
@@ -104,7 +107,9 @@ test("a container can be named, renamed and found by name, id and prefix", async
     message: "No such container: first",
   });
   const other = await engine.create(["true"], { name: "first" });
-  await expect(engine.wire.bytes("POST", `/containers/${other.id}/rename?name=second`)).rejects.toMatchObject({ status: 409 });
+  await expect(engine.wire.bytes("POST", `/containers/${other.id}/rename?name=second`)).rejects.toMatchObject({
+    status: 409,
+  });
 });
 
 test("ps filters by status, name, label, exit code and order of creation", async () => {
@@ -135,7 +140,8 @@ test("ps filters by status, name, label, exit code and order of creation", async
 
 test("what is set shows inside: environment, folder, user, host name, read-only root, limits", async () => {
   await using engine = await startEngine();
-  const show = 'echo "$COLOUR|$(pwd)|$(id -u):$(id -g):$(id -G)|$(hostname)"; touch /x 2>/dev/null || echo read-only; touch /tmp/x && echo tmpfs';
+  const show =
+    'echo "$COLOUR|$(pwd)|$(id -u):$(id -g):$(id -G)|$(hostname)"; touch /x 2>/dev/null || echo read-only; touch /tmp/x && echo tmpfs';
   const box = await engine.run(["-c", show], {
     Entrypoint: ["sh"],
     Env: ["COLOUR=green"],
@@ -150,7 +156,8 @@ test("what is set shows inside: environment, folder, user, host name, read-only 
 
 test("the default is locked down, and privileged is not", async () => {
   await using engine = await startEngine();
-  const probe = "grep -E '^(CapEff|Seccomp):' /proc/self/status; (echo x > /proc/sys/kernel/hostname) 2>&1; cat /proc/timer_list | wc -c";
+  const probe =
+    "grep -E '^(CapEff|Seccomp):' /proc/self/status; (echo x > /proc/sys/kernel/hostname) 2>&1; cat /proc/timer_list | wc -c";
   const plain = await engine.run(["sh", "-c", probe]);
   await plain.wait();
   const { stdout } = await plain.logs();
@@ -186,7 +193,9 @@ test("memory, processor and process limits reach the cgroup, and running out of 
   const { State, HostConfig } = await box.inspect();
   expect(State.OOMKilled).toBe(true);
   expect(HostConfig).toMatchObject({ Memory: 64 << 20, NanoCpus: 500_000_000, PidsLimit: 32 });
-  const forks = await engine.run(["sh", "-c", "for i in $(seq 40); do sleep 5 & done; echo all"], { HostConfig: { PidsLimit: 8 } });
+  const forks = await engine.run(["sh", "-c", "for i in $(seq 40); do sleep 5 & done; echo all"], {
+    HostConfig: { PidsLimit: 8 },
+  });
   await forks.wait();
   expect((await forks.logs()).stderr).toContain("can't fork");
 });
@@ -204,6 +213,14 @@ test("events tell the story of a run", async () => {
     .split("\n")
     .filter((line) => line.trim() !== "")
     .map((line) => JSON.parse(line) as { Type: string; Action: string; Actor: { Attributes: Record<string, string> } });
-  expect(events.filter(({ Type }) => Type === "container").map(({ Action }) => Action)).toEqual(["create", "start", "die", "destroy"]);
-  expect(events.find(({ Action }) => Action === "die")?.Actor.Attributes).toMatchObject({ exitCode: "2", name: "story" });
+  expect(events.filter(({ Type }) => Type === "container").map(({ Action }) => Action)).toEqual([
+    "create",
+    "start",
+    "die",
+    "destroy",
+  ]);
+  expect(events.find(({ Action }) => Action === "die")?.Actor.Attributes).toMatchObject({
+    exitCode: "2",
+    name: "story",
+  });
 });

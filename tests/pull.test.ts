@@ -40,7 +40,9 @@ test("by digest, and again: the second pull downloads nothing", async () => {
   expect(first).toContain(`Digest: ${digest}`);
   expect(first).toContain(`Status: Downloaded newer image for ${registry.host}/box:1`);
   registry.requests.length = 0;
-  expect(await pull(engine, `${registry.host}/box:1`)).toContain(`Status: Image is up to date for ${registry.host}/box:1`);
+  expect(await pull(engine, `${registry.host}/box:1`)).toContain(
+    `Status: Image is up to date for ${registry.host}/box:1`,
+  );
   expect(registry.requests.filter((line) => line.includes("/blobs/"))).toEqual([]);
   await pull(engine, `${registry.host}/box@${digest}`);
   expect(await engine.wire.json("GET", `/images/${registry.host}/box@${digest}/json`)).toMatchObject({

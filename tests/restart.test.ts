@@ -5,7 +5,9 @@ import { until } from "./harness/process.ts";
 
 test("on-failure restarts up to its count and keeps the last exit code", async () => {
   await using engine = await startEngine();
-  const box = await engine.run(["sh", "-c", "echo try; exit 3"], { HostConfig: { RestartPolicy: { Name: "on-failure", MaximumRetryCount: 2 } } });
+  const box = await engine.run(["sh", "-c", "echo try; exit 3"], {
+    HostConfig: { RestartPolicy: { Name: "on-failure", MaximumRetryCount: 2 } },
+  });
   await until("it gave up", async () => {
     const { RestartCount, State } = await box.inspect();
     return RestartCount === 2 && State.Status === "exited";
@@ -16,14 +18,18 @@ test("on-failure restarts up to its count and keeps the last exit code", async (
 
 test("on-failure leaves a success alone", async () => {
   await using engine = await startEngine();
-  const box = await engine.run(["true"], { HostConfig: { RestartPolicy: { Name: "on-failure", MaximumRetryCount: 0 } } });
+  const box = await engine.run(["true"], {
+    HostConfig: { RestartPolicy: { Name: "on-failure", MaximumRetryCount: 0 } },
+  });
   await until("it ended", async () => (await box.inspect()).State.Status === "exited");
   expect((await box.inspect()).RestartCount).toBe(0);
 });
 
 test("always restarts what ends by itself, not what was stopped", async () => {
   await using engine = await startEngine();
-  const box = await engine.run(["sh", "-c", "echo up; sleep 600"], { HostConfig: { RestartPolicy: { Name: "always", MaximumRetryCount: 0 } } });
+  const box = await engine.run(["sh", "-c", "echo up; sleep 600"], {
+    HostConfig: { RestartPolicy: { Name: "always", MaximumRetryCount: 0 } },
+  });
   const first = (await box.inspect()).State.Pid;
   process.kill(first, "SIGKILL");
   await until("it is up again", async () => {

@@ -18,4 +18,3 @@ test("equal names in both, and the end of one leaves the other alone", async () 
   expect((await kept.inspect()).State.Running).toBe(true);
   expect((await kept.exec(["echo", "still here"])).stdout).toBe("still here\n");
 });
-

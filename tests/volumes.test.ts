@@ -23,7 +23,9 @@ test("anonymous volumes go with rm -v, named ones stay, used ones cannot be remo
   await using engine = await startEngine();
   const box = await engine.create(["true"], { Volumes: { "/scratch": {} }, HostConfig: { Binds: ["keep:/data"] } });
   const names = async () =>
-    ((await engine.wire.json<{ Volumes: { Name: string }[] | null }>("GET", "/volumes")).Volumes ?? []).map(({ Name }) => Name);
+    ((await engine.wire.json<{ Volumes: { Name: string }[] | null }>("GET", "/volumes")).Volumes ?? []).map(
+      ({ Name }) => Name,
+    );
   expect(await names()).toHaveLength(2);
   await expect(engine.wire.bytes("DELETE", "/volumes/keep")).rejects.toMatchObject({
     status: 409,
@@ -35,9 +37,12 @@ test("anonymous volumes go with rm -v, named ones stay, used ones cannot be remo
 
 test("tmpfs has its size and mode and is empty after a restart", async () => {
   await using engine = await startEngine();
-  const box = await engine.run(["sh", "-c", "ls /t; stat -c %a /t; df -k /t | tail -n 1 | awk '{print $2}'; touch /t/x"], {
-    HostConfig: { Mounts: [{ Type: "tmpfs", Target: "/t", TmpfsOptions: { SizeBytes: 1 << 20, Mode: 0o700 } }] },
-  });
+  const box = await engine.run(
+    ["sh", "-c", "ls /t; stat -c %a /t; df -k /t | tail -n 1 | awk '{print $2}'; touch /t/x"],
+    {
+      HostConfig: { Mounts: [{ Type: "tmpfs", Target: "/t", TmpfsOptions: { SizeBytes: 1 << 20, Mode: 0o700 } }] },
+    },
+  );
   await box.wait();
   await box.start();
   await box.wait();
@@ -55,8 +60,15 @@ test("volumes-from another container, and sharing while both run", async () => {
 test("inspect and prune of volumes", async () => {
   await using engine = await startEngine();
   await engine.wire.bytes("POST", "/volumes/create", { body: { Name: "mine", Labels: { a: "b" } } });
-  expect(await engine.wire.json("GET", "/volumes/mine")).toMatchObject({ Name: "mine", Driver: "local", Scope: "local", Labels: { a: "b" } });
-  await expect(engine.wire.bytes("POST", "/volumes/create", { body: { Name: "../up" } })).rejects.toMatchObject({ status: 400 });
+  expect(await engine.wire.json("GET", "/volumes/mine")).toMatchObject({
+    Name: "mine",
+    Driver: "local",
+    Scope: "local",
+    Labels: { a: "b" },
+  });
+  await expect(engine.wire.bytes("POST", "/volumes/create", { body: { Name: "../up" } })).rejects.toMatchObject({
+    status: 400,
+  });
   const box = await engine.create(["true"], { Volumes: { "/scratch": {} } });
   await box.remove();
   // Without `all`, only anonymous ones are unused enough.

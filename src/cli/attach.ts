@@ -21,7 +21,11 @@ export type Ending = "ended" | "detached";
  * Copies until the daemon ends the stream or the detach keys are typed. With a tty the terminal is raw meanwhile.
  * Our stdin's end is passed on while output goes on. Closes `stream`.
  */
-export async function pump(session: Session, stream: Hijacked, { stdin, stdout, stderr, tty, detachKeys }: Streams): Promise<Ending> {
+export async function pump(
+  session: Session,
+  stream: Hijacked,
+  { stdin, stdout, stderr, tty, detachKeys }: Streams,
+): Promise<Ending> {
   using cleanup = new DisposableStack();
   cleanup.defer(() => stream.close());
   const detached = Promise.withResolvers<Ending>();
@@ -45,7 +49,12 @@ export async function pump(session: Session, stream: Hijacked, { stdin, stdout, 
   return await Promise.race([stream.closed.then((): Ending => "ended"), detached.promise]);
 }
 
-async function feed(stream: Hijacked, signal: AbortSignal, watch: DetachWatch | undefined, detach: () => void): Promise<void> {
+async function feed(
+  stream: Hijacked,
+  signal: AbortSignal,
+  watch: DetachWatch | undefined,
+  detach: () => void,
+): Promise<void> {
   try {
     for await (const chunk of Bun.stdin.stream()) {
       if (signal.aborted) return;
@@ -60,7 +69,25 @@ async function feed(stream: Hijacked, signal: AbortSignal, watch: DetachWatch | 
 }
 
 /** What a terminal or a supervisor sends; SIGWINCH is not among them, it becomes a resize. */
-const proxied = ["HUP", "INT", "QUIT", "ABRT", "USR1", "USR2", "ALRM", "TERM", "CONT", "TSTP", "TTIN", "TTOU", "XCPU", "XFSZ", "VTALRM", "IO", "PWR"];
+const proxied = [
+  "HUP",
+  "INT",
+  "QUIT",
+  "ABRT",
+  "USR1",
+  "USR2",
+  "ALRM",
+  "TERM",
+  "CONT",
+  "TSTP",
+  "TTIN",
+  "TTOU",
+  "XCPU",
+  "XFSZ",
+  "VTALRM",
+  "IO",
+  "PWR",
+];
 
 /** Passes the signals that we get on to the container until disposed. */
 export function proxySignals(daemon: Connection, id: string): Disposable {

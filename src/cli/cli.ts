@@ -14,7 +14,8 @@ import { Session } from "./session.ts";
 export async function runCli(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   try {
     const globals = parseOrExplain(globalFlags, argv, "berth", "berth [OPTIONS] COMMAND [ARG...]", false);
-    if (globals === "help" || (globals.args.length === 0 && !globals.flags.version)) return await help([], globals === "help" ? 1 : 2);
+    if (globals === "help" || (globals.args.length === 0 && !globals.flags.version))
+      return await help([], globals === "help" ? 1 : 2);
     return await dispatch(new Session(globals.flags, env), globals.args, globals.flags.version);
   } catch (error) {
     return report(error);
@@ -34,7 +35,11 @@ async function dispatch(session: Session, argv: string[], version: boolean): Pro
     if (Object.hasOwn(groups, first)) {
       if (second === undefined || second === "--help" || second === "-h") return help([first], 1);
       if (!second.startsWith("-")) throw unknownIn(first, second);
-      throw flagMistake(second.startsWith("--") ? `unknown flag: ${second}` : `unknown shorthand flag: '${second[1]}' in ${second}`, `berth ${first}`, `berth ${first}`);
+      throw flagMistake(
+        second.startsWith("--") ? `unknown flag: ${second}` : `unknown shorthand flag: '${second[1]}' in ${second}`,
+        `berth ${first}`,
+        `berth ${first}`,
+      );
     }
     if (absent.includes(first)) throw new ExitError(1, `berth: "${first}" is not available yet`);
     throw new ExitError(1, `berth: unknown command: berth ${first}\n\nRun 'berth --help' for more information`);
@@ -114,7 +119,10 @@ function checkCount(count: number, { min, max }: Verb["args"], path: string, lin
   } else if (min === max) need = `requires ${arguments_(min)}`;
   else if (min === 0) need = `requires at most ${arguments_(max)}`;
   else need = `requires at least ${min} and at most ${arguments_(max)}`;
-  throw new ExitError(1, `berth: '${path}' ${need}\n\nUsage:  ${line}\n\n${word} '${path} --help' for more information`);
+  throw new ExitError(
+    1,
+    `berth: '${path}' ${need}\n\nUsage:  ${line}\n\n${word} '${path} --help' for more information`,
+  );
 }
 
 function report(error: unknown): number {

@@ -60,16 +60,24 @@ export class Connection {
     const response = await this.#fetch(method, `/v${this.#version}${path}`, options);
     if (response.ok || response.status === 304) return response;
     const message = await errorOf(response);
-    if (!this.#settled && response.status === 400 && (await this.#agree(message))) return this.send(method, path, options);
+    if (!this.#settled && response.status === 400 && (await this.#agree(message)))
+      return this.send(method, path, options);
     throw new DaemonError(response.status, message);
   }
 
   /** Turns a request into a two-way stream. Rejects as `json` does. */
   async hijack(path: string, { query, body }: Pick<RequestOptions, "query" | "body"> = {}): Promise<Hijacked> {
     const attempt = () =>
-      this.#reach(() => hijack(this.#endpoint, `/v${this.#version}${path}${search(query)}`, body === undefined ? undefined : JSON.stringify(body)));
+      this.#reach(() =>
+        hijack(
+          this.#endpoint,
+          `/v${this.#version}${path}${search(query)}`,
+          body === undefined ? undefined : JSON.stringify(body),
+        ),
+      );
     let answer = await attempt();
-    if (!(answer instanceof Hijacked) && !this.#settled && answer.status === 400 && (await this.#agree(answer.message))) answer = await attempt();
+    if (!(answer instanceof Hijacked) && !this.#settled && answer.status === 400 && (await this.#agree(answer.message)))
+      answer = await attempt();
     if (answer instanceof Hijacked) return answer;
     throw new DaemonError(answer.status, answer.message);
   }
@@ -104,7 +112,8 @@ export class Connection {
       ...(signal ? { signal } : {}),
       ...("unix" in this.#endpoint ? { unix: this.#endpoint.unix } : {}),
     };
-    const origin = "unix" in this.#endpoint ? "http://berth" : `http://${this.#endpoint.hostname}:${this.#endpoint.port}`;
+    const origin =
+      "unix" in this.#endpoint ? "http://berth" : `http://${this.#endpoint.hostname}:${this.#endpoint.port}`;
     return this.#reach(() => fetch(`${origin}${path}${search(query)}`, init));
   }
 
@@ -114,15 +123,27 @@ export class Connection {
     } catch (error) {
       const code = (error as { code?: string }).code ?? "";
       if (code === "EACCES" || code === "EPERM") {
-        throw new ExitError(1, `permission denied while trying to connect to the Berth daemon at ${this.host}`, { cause: error });
+        throw new ExitError(1, `permission denied while trying to connect to the Berth daemon at ${this.host}`, {
+          cause: error,
+        });
       }
       if (!unreachable.has(code)) throw error;
-      throw new ExitError(1, `Cannot connect to the Berth daemon at ${this.host}. Is the berth daemon running?`, { cause: error });
+      throw new ExitError(1, `Cannot connect to the Berth daemon at ${this.host}. Is the berth daemon running?`, {
+        cause: error,
+      });
     }
   }
 }
 
-const unreachable = new Set(["ConnectionRefused", "FailedToOpenSocket", "ENOENT", "ECONNREFUSED", "ENOTFOUND", "EHOSTUNREACH", "ENOTSOCK"]);
+const unreachable = new Set([
+  "ConnectionRefused",
+  "FailedToOpenSocket",
+  "ENOENT",
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EHOSTUNREACH",
+  "ENOTSOCK",
+]);
 
 function parseHost(host: string): Endpoint {
   const unix = /^unix:\/\/(.+)$/.exec(host)?.[1];
@@ -162,7 +183,9 @@ function search(query: Query = {}): string {
 export function filterQuery(filters: Readonly<Record<string, readonly string[]>>): string | undefined {
   const keys = Object.entries(filters);
   if (keys.length === 0) return undefined;
-  return JSON.stringify(Object.fromEntries(keys.map(([key, values]) => [key, Object.fromEntries(values.map((item) => [item, true]))])));
+  return JSON.stringify(
+    Object.fromEntries(keys.map(([key, values]) => [key, Object.fromEntries(values.map((item) => [item, true]))])),
+  );
 }
 
 /** The JSON texts of a stream, one per line, as they come. */

@@ -28,14 +28,16 @@ export function demultiplex(stdout: Sink, stderr: Sink): (chunk: Uint8Array) => 
         left = (((header[4] ?? 0) << 24) | ((header[5] ?? 0) << 16) | ((header[6] ?? 0) << 8) | (header[7] ?? 0)) >>> 0;
         const type = header[0] ?? 0;
         if (type > errorType) throw new Error(`Unrecognized input header: ${type}`);
-        sink = type === stderrType ? stderr : type === errorType ? (data) => complaint.push(Uint8Array.from(data)) : stdout;
+        sink =
+          type === stderrType ? stderr : type === errorType ? (data) => complaint.push(Uint8Array.from(data)) : stdout;
         continue;
       }
       const data = chunk.subarray(at, at + left);
       at += data.length;
       left -= data.length;
       sink(data);
-      if (left === 0 && complaint.length > 0) throw new Error(`error from daemon in stream: ${Buffer.concat(complaint).toString()}`);
+      if (left === 0 && complaint.length > 0)
+        throw new Error(`error from daemon in stream: ${Buffer.concat(complaint).toString()}`);
     }
   };
 }

@@ -13,7 +13,11 @@ export class Harmless extends Error {}
  * Runs `operation` for every name and prints the names of those that worked, in order (or what `operation` resolved
  * with instead). Throws ExitError with all other messages at the end.
  */
-export async function forEach(session: Session, names: readonly string[], operation: (name: string) => Promise<unknown>): Promise<void> {
+export async function forEach(
+  session: Session,
+  names: readonly string[],
+  operation: (name: string) => Promise<unknown>,
+): Promise<void> {
   const errors: string[] = [];
   const failure = (error: unknown) => () => {
     if (error instanceof Harmless) session.err.line(error.message);
@@ -21,7 +25,9 @@ export async function forEach(session: Session, names: readonly string[], operat
   };
   for (let from = 0; from < names.length; from += parallel) {
     const batch = names.slice(from, from + parallel);
-    const running = batch.map((name) => operation(name).then((value) => () => session.out.line(typeof value === "string" ? value : name), failure));
+    const running = batch.map((name) =>
+      operation(name).then((value) => () => session.out.line(typeof value === "string" ? value : name), failure),
+    );
     for (const report of running) (await report)();
   }
   if (errors.length > 0) throw new ExitError(1, errors.join("\n"));

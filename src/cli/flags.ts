@@ -24,14 +24,7 @@ export interface Flag<T> {
 
 /** Values that the shell proposes: fixed words, files, or names that the daemon knows. */
 export type Completion =
-  | readonly string[]
-  | "files"
-  | "containers"
-  | "running"
-  | "stopped"
-  | "images"
-  | "networks"
-  | "volumes";
+  readonly string[] | "files" | "containers" | "running" | "stopped" | "images" | "networks" | "volumes";
 
 export type FlagTable = Readonly<Record<string, Flag<unknown>>>;
 
@@ -55,11 +48,7 @@ export class HelpRequest extends Error {}
  * up to the first positional argument (`run`, `exec`: what follows belongs to the container).
  * Throws FlagError or HelpRequest.
  */
-export function parseFlags<F extends FlagTable>(
-  table: F,
-  argv: readonly string[],
-  interspersed = true,
-): Parsed<F> {
+export function parseFlags<F extends FlagTable>(table: F, argv: readonly string[], interspersed = true): Parsed<F> {
   const values: Record<string, unknown> = {};
   for (const [name, flag] of Object.entries(table)) values[name] = flag.initial;
   const shorts = new Map<string, string>();

@@ -36,7 +36,10 @@ export class Formatter {
     const source = format === "" || format === "table" ? `table ${table}` : format;
     this.#table = source.startsWith("table");
     this.#headers = headers;
-    this.#template = parseFormat(source === "json" ? "{{json .}}" : this.#table ? source.slice("table".length) : source, 1);
+    this.#template = parseFormat(
+      source === "json" ? "{{json .}}" : this.#table ? source.slice("table".length) : source,
+      1,
+    );
   }
 
   /** Whether the template names this placeholder: some cost the daemon work and are fetched only then. */
@@ -60,15 +63,24 @@ export class Formatter {
 /** Column names in place of values; that of `.Label "com.example.some-name"` is `some name`. */
 function headerRow(headers: Headers): Row {
   const fields = Object.fromEntries(Object.entries(headers).map(([name, header]) => [name, () => header]));
-  return new Row("formatter.SubHeaderContext", { ...fields, Label: (name: string) => name.slice(name.lastIndexOf(".") + 1).replace(/[-_]/g, " ") });
+  return new Row("formatter.SubHeaderContext", {
+    ...fields,
+    Label: (name: string) => name.slice(name.lastIndexOf(".") + 1).replace(/[-_]/g, " "),
+  });
 }
 
 /** Parses a `--format`; a shell's `\t` and `\n` count as those characters. Throws ExitError with `code`. */
 export function parseFormat(source: string, code: number): Template {
   try {
-    return new Template(source.replace(/^ +| +$/g, "").replaceAll("\\t", "\t").replaceAll("\\n", "\n"));
+    return new Template(
+      source
+        .replace(/^ +| +$/g, "")
+        .replaceAll("\\t", "\t")
+        .replaceAll("\\n", "\n"),
+    );
   } catch (error) {
-    if (error instanceof TemplateError) throw new ExitError(code, `template parsing error: ${error.message}`, { cause: error });
+    if (error instanceof TemplateError)
+      throw new ExitError(code, `template parsing error: ${error.message}`, { cause: error });
     throw error;
   }
 }
@@ -78,7 +90,8 @@ export function execute(template: Template, data: unknown): string {
   try {
     return template.execute(data);
   } catch (error) {
-    if (error instanceof TemplateError) throw new ExitError(1, `template parsing error: ${error.message}`, { cause: error });
+    if (error instanceof TemplateError)
+      throw new ExitError(1, `template parsing error: ${error.message}`, { cause: error });
     throw error;
   }
 }

@@ -40,7 +40,9 @@ export function rootHelp(width: number): string {
   const common = single
     .filter(({ entry }) => entry.common !== undefined)
     .toSorted((a, b) => (a.entry.common ?? 0) - (b.entry.common ?? 0));
-  const others = single.filter(({ entry }) => entry.common === undefined).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const others = single
+    .filter(({ entry }) => entry.common === undefined)
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const row = ({ name, entry }: (typeof single)[number]): Row => [name, entry.summary];
   return (
     `Usage:  berth [OPTIONS] COMMAND\n\nA container platform in one file\n\n` +
@@ -85,7 +87,7 @@ function wrap(text: string, indent: number, width: number): string {
   const room = width - indent - slop;
   if (room < 24 - slop) return text.replaceAll("\n", margin);
   const lines: string[] = [];
-  for (let rest = text; rest !== ""; ) {
+  for (let rest = text; rest !== "";) {
     const [line, left] = firstLine(rest, room, slop);
     lines.push(line.replaceAll("\n", margin));
     rest = left;

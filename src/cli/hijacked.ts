@@ -64,14 +64,22 @@ interface State {
 
 /** Sends the request and resolves once the daemon has upgraded the connection or refused. */
 export async function hijack(endpoint: Endpoint, path: string, body: string | undefined): Promise<Hijacked | Refusal> {
-  const state: State = { head: Buffer.alloc(0), early: [], receive: undefined, ended: false, closed: Promise.withResolvers(), drained: undefined };
+  const state: State = {
+    head: Buffer.alloc(0),
+    early: [],
+    receive: undefined,
+    ended: false,
+    closed: Promise.withResolvers(),
+    drained: undefined,
+  };
   // Nobody may be waiting yet when the connection breaks.
   state.closed.promise.catch(() => undefined);
   const answered = Promise.withResolvers<Hijacked | Refusal>();
   const end = (socket: Bun.Socket<undefined>) => {
     state.ended = true;
     state.drained?.resolve();
-    if (state.head) answered.resolve(refusal(state.head) ?? { status: 0, message: "the connection ended before an answer" });
+    if (state.head)
+      answered.resolve(refusal(state.head) ?? { status: 0, message: "the connection ended before an answer" });
     else if (state.receive) finish(state);
     socket.end();
   };
@@ -106,7 +114,9 @@ export async function hijack(endpoint: Endpoint, path: string, body: string | un
     error: end,
   };
   // The daemon's output goes on after our input has ended.
-  const socket = await ("unix" in endpoint ? Bun.connect({ ...endpoint, allowHalfOpen: true, socket: handler }) : Bun.connect({ ...endpoint, allowHalfOpen: true, socket: handler }));
+  const socket = await ("unix" in endpoint
+    ? Bun.connect({ ...endpoint, allowHalfOpen: true, socket: handler })
+    : Bun.connect({ ...endpoint, allowHalfOpen: true, socket: handler }));
   const type = body === undefined ? "" : "Content-Type: application/json\r\n";
   const head = `POST ${path} HTTP/1.1\r\nHost: berth\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n${type}Content-Length: ${Buffer.byteLength(body ?? "")}\r\n\r\n`;
   await writeAll(socket, state, Buffer.from(head + (body ?? "")));

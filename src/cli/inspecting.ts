@@ -10,7 +10,12 @@ import { typed } from "./typed-json.ts";
  * Prints all `names` in one go: as an indented array, as `format` says, and the errors of those that `fetch` (which
  * resolves with raw JSON) rejects afterwards. Throws ExitError: 64 for a bad template, 1 when something was not found.
  */
-export async function inspectAll(session: Session, names: readonly string[], format: string, fetch: (name: string) => Promise<string>): Promise<void> {
+export async function inspectAll(
+  session: Session,
+  names: readonly string[],
+  format: string,
+  fetch: (name: string) => Promise<string>,
+): Promise<void> {
   const template = format === "" || format === "json" ? undefined : parseFormat(format, 64);
   const errors: string[] = [];
   const texts: string[] = [];

@@ -9,7 +9,10 @@ export interface FlagOptions {
   complete?: Completion;
 }
 
-export function bool(usage: string, { initial = false, ...rest }: FlagOptions & { initial?: boolean } = {}): Flag<boolean> {
+export function bool(
+  usage: string,
+  { initial = false, ...rest }: FlagOptions & { initial?: boolean } = {},
+): Flag<boolean> {
   return {
     label: "",
     usage,
@@ -24,7 +27,12 @@ export function bool(usage: string, { initial = false, ...rest }: FlagOptions & 
 /** Text; `label` renames the type in help, `check` throws for what is not allowed. */
 export function string(
   usage: string,
-  { initial = "", label = "string", check, ...rest }: FlagOptions & { initial?: string; label?: string; check?: (text: string) => void } = {},
+  {
+    initial = "",
+    label = "string",
+    check,
+    ...rest
+  }: FlagOptions & { initial?: string; label?: string; check?: (text: string) => void } = {},
 ): Flag<string> {
   return {
     label,
@@ -59,14 +67,24 @@ export function int(usage: string, { initial = 0, type = "int", ...rest }: IntOp
 
 /** Nanoseconds, written `1m30s`. */
 export function duration(usage: string, rest: FlagOptions = {}): Flag<number> {
-  return { label: "duration", usage, initial: 0, set: (_current, text) => parseDuration(text), shown: formatDuration(0), ...rest };
+  return {
+    label: "duration",
+    usage,
+    initial: 0,
+    set: (_current, text) => parseDuration(text),
+    shown: formatDuration(0),
+    ...rest,
+  };
 }
 
 /**
  * May be given several times. `item` turns each text into a value and throws for what is not allowed;
  * `comma` splits one text into several (pflag's stringSlice, called `strings` in help).
  */
-export function list(usage: string, options?: FlagOptions & { label?: string; check?: (text: string) => string; comma?: boolean }): Flag<readonly string[]> {
+export function list(
+  usage: string,
+  options?: FlagOptions & { label?: string; check?: (text: string) => string; comma?: boolean },
+): Flag<readonly string[]> {
   const { label, check, comma, ...rest } = options ?? {};
   return {
     label: label ?? (comma ? "strings" : "list"),
@@ -78,7 +96,10 @@ export function list(usage: string, options?: FlagOptions & { label?: string; ch
 }
 
 /** `key=value`, several times; a key without `=` gets an empty value. The last one of a key wins. */
-export function map(usage: string, options?: FlagOptions & { check?: (text: string) => void }): Flag<Readonly<Record<string, string>>> {
+export function map(
+  usage: string,
+  options?: FlagOptions & { check?: (text: string) => void },
+): Flag<Readonly<Record<string, string>>> {
   const { check, ...rest } = options ?? {};
   return {
     label: "map",
@@ -113,12 +134,23 @@ export function filters(usage: string, options?: FlagOptions): Flag<Readonly<Rec
 }
 
 /** Collects items of any shape, each parsed from one text. */
-export function collect<T>(label: string, usage: string, item: (text: string) => T, options?: FlagOptions & { shown?: string }): Flag<readonly T[]> {
+export function collect<T>(
+  label: string,
+  usage: string,
+  item: (text: string) => T,
+  options?: FlagOptions & { shown?: string },
+): Flag<readonly T[]> {
   return { label, usage, initial: [], set: (current, text) => [...current, item(text)], ...options };
 }
 
 /** A value of any shape, parsed from one text. */
-export function value<T>(label: string, usage: string, initial: T, parse: (text: string) => T, options?: FlagOptions & { shown?: string }): Flag<T> {
+export function value<T>(
+  label: string,
+  usage: string,
+  initial: T,
+  parse: (text: string) => T,
+  options?: FlagOptions & { shown?: string },
+): Flag<T> {
   return { label, usage, initial, set: (_current, text) => parse(text), ...options };
 }
 
@@ -129,7 +161,8 @@ export function splitCsv(text: string): string[] {
     if (text[at] === '"') {
       let field = "";
       for (at++; ; at++) {
-        if (at >= text.length) throw new Error(`parse error on line 1, column ${at + 1}: extraneous or missing " in quoted-field`);
+        if (at >= text.length)
+          throw new Error(`parse error on line 1, column ${at + 1}: extraneous or missing " in quoted-field`);
         if (text[at] !== '"') field += text[at];
         else if (text[at + 1] === '"') field += text[at++];
         else break;

@@ -69,7 +69,10 @@ export class ProgressDisplay {
   }
 }
 
-function progressBar({ current = 0, total = 0, units, hidecounts }: NonNullable<ProgressMessage["progressDetail"]>, width: number): string {
+function progressBar(
+  { current = 0, total = 0, units, hidecounts }: NonNullable<ProgressMessage["progressDetail"]>,
+  width: number,
+): string {
   if (current <= 0 && total <= 0) return "";
   const number = (value: number) => (units ? `${value} ${units}` : humanSize(value));
   if (total <= 0) return number(current).padStart(8);

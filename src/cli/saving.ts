@@ -9,9 +9,15 @@ import type { Session } from "./session.ts";
  * `path` empty means stdout, which must not be a terminal. A file takes its name only once it is whole. Rejects with
  * ExitError, or as `fetch` does; `what` is for the messages.
  */
-export async function saveTo(session: Session, path: string, what: string, fetch: () => Promise<Response>): Promise<void> {
+export async function saveTo(
+  session: Session,
+  path: string,
+  what: string,
+  fetch: () => Promise<Response>,
+): Promise<void> {
   if (path === "") {
-    if (session.out.isTerminal) throw new ExitError(1, "cowardly refusing to save to a terminal. Use the -o flag or redirect");
+    if (session.out.isTerminal)
+      throw new ExitError(1, "cowardly refusing to save to a terminal. Use the -o flag or redirect");
     for await (const chunk of (await fetch()).body ?? []) session.out.write(chunk);
     return;
   }
@@ -23,7 +29,7 @@ export async function saveTo(session: Session, path: string, what: string, fetch
   undo.defer(() => closeSync(file));
   undo.defer(() => unlinkSync(partial));
   for await (const chunk of response.body ?? []) {
-    for (let rest = chunk; rest.length > 0; ) rest = rest.subarray(writeSync(file, rest));
+    for (let rest = chunk; rest.length > 0;) rest = rest.subarray(writeSync(file, rest));
   }
   renameSync(partial, path);
   undo.move();

@@ -7,7 +7,11 @@ import type { Values } from "./flags.ts";
 import { Output, isTerminal } from "./output.ts";
 
 /** The text settings of `config.json`, under Docker's names. */
-export type Preferences = Readonly<Partial<Record<"detachKeys" | "psFormat" | "imagesFormat" | "networksFormat" | "volumesFormat" | "statsFormat", string>>>;
+export type Preferences = Readonly<
+  Partial<
+    Record<"detachKeys" | "psFormat" | "imagesFormat" | "networksFormat" | "volumesFormat" | "statsFormat", string>
+  >
+>;
 
 /** One command line's surroundings. Opens nothing until asked. */
 export class Session {
@@ -27,7 +31,8 @@ export class Session {
   get host(): string {
     const { context, tls, tlsverify, tlscacert, tlscert, tlskey } = this.#globals;
     if (context) throw new ExitError(1, "berth: contexts are not available: name the daemon with --host");
-    if (tls || tlsverify || tlscacert || tlscert || tlskey) throw new ExitError(1, "berth: TLS connections are not available yet");
+    if (tls || tlsverify || tlscacert || tlscert || tlskey)
+      throw new ExitError(1, "berth: TLS connections are not available yet");
     const hosts = this.#globals.host ?? [];
     if (hosts.length > 1) throw new ExitError(1, "Specify only one -H");
     return hosts[0] ?? (this.env["BERTH_HOST"] || this.env["DOCKER_HOST"] || defaultHost);

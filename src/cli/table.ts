@@ -34,13 +34,15 @@ export function align(text: string, { minWidth, padding }: Layout = listLayout):
   };
   const deepest = Math.max(0, ...lines.map((cells) => cells.length - 1));
   for (let column = 0; column < deepest; column++) {
-    for (let line = 0; line < lines.length; ) {
+    for (let line = 0; line < lines.length;) {
       line = (lines[line]?.length ?? 0) - 1 > column ? measure(line, column) : line + 1;
     }
   }
   return lines
     .map((cells, line) =>
-      cells.map((cell, column) => cell + " ".repeat(Math.max(0, (widths[line]?.[column] ?? 0) - columns(cell)))).join(""),
+      cells
+        .map((cell, column) => cell + " ".repeat(Math.max(0, (widths[line]?.[column] ?? 0) - columns(cell))))
+        .join(""),
     )
     .join("\n");
 }

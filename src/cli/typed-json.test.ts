@@ -12,13 +12,19 @@ const container = typed({
 const run = (source: string) => new Template(source).execute(container);
 
 test("what was left out can be asked for, and is not listed", () => {
-  expect(run("{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} [{{.Config.StopSignal}}] {{.State.Health}}")).toBe("none [] <nil>");
+  expect(
+    run("{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} [{{.Config.StopSignal}}] {{.State.Health}}"),
+  ).toBe("none [] <nil>");
   expect(run("{{json .State}} {{json .Mounts}}")).toBe('{"Status":"running"} [{"Type":"bind"}]');
   expect(() => run("{{.State.Nosuch}}")).toThrow('map has no entry for key "Nosuch"');
 });
 
 test("null prints as the nil of its type and stays null in JSON", () => {
-  expect(run("{{.Config.Cmd}} {{.Config.Volumes}} {{.HostConfig.CapAdd}} {{.HostConfig.PidsLimit}}")).toBe("[] map[] [] <nil>");
-  expect(run("{{json .Config.Cmd}} {{json .Config.Volumes}} {{len .Config.Cmd}} {{range .Config.Cmd}}x{{end}}")).toBe("null null 0 ");
+  expect(run("{{.Config.Cmd}} {{.Config.Volumes}} {{.HostConfig.CapAdd}} {{.HostConfig.PidsLimit}}")).toBe(
+    "[] map[] [] <nil>",
+  );
+  expect(run("{{json .Config.Cmd}} {{json .Config.Volumes}} {{len .Config.Cmd}} {{range .Config.Cmd}}x{{end}}")).toBe(
+    "null null 0 ",
+  );
   expect(run('{{index .Config.Labels "x"}}|{{.NetworkSettings.Ports}}')).toBe("|map[80/tcp:[{0.0.0.0 8080}]]");
 });

@@ -50,7 +50,15 @@ const optionalFields: Readonly<Record<string, Readonly<Record<string, Value>>>> 
     StopTimeout: null,
     Shell: nilSlice,
   },
-  HostConfig: { Annotations: nilMap, StorageOpt: nilMap, Tmpfs: nilMap, Sysctls: nilMap, Runtime: "", Mounts: nilSlice, Init: null },
+  HostConfig: {
+    Annotations: nilMap,
+    StorageOpt: nilMap,
+    Tmpfs: nilMap,
+    Sysctls: nilMap,
+    Runtime: "",
+    Mounts: nilSlice,
+    Init: null,
+  },
   Mounts: { Name: "", Driver: "" },
   RootFS: { Layers: nilSlice },
 };

@@ -91,8 +91,12 @@ function zoneName(time: Date): string {
 }
 
 function intlZone(time: Date): string {
-  const name = new Intl.DateTimeFormat("en-US", { timeZoneName: "short" }).formatToParts(time).find((part) => part.type === "timeZoneName")?.value;
-  return name?.replace(/^GMT([+-])(\d+)$/, (_all, sign: string, hours: string) => sign + hours.padStart(2, "0")) ?? "UTC";
+  const name = new Intl.DateTimeFormat("en-US", { timeZoneName: "short" })
+    .formatToParts(time)
+    .find((part) => part.type === "timeZoneName")?.value;
+  return (
+    name?.replace(/^GMT([+-])(\d+)$/, (_all, sign: string, hours: string) => sign + hours.padStart(2, "0")) ?? "UTC"
+  );
 }
 
 /** Cuts to so many display columns, the last one an ellipsis. */

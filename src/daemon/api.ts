@@ -99,7 +99,11 @@ export class Api {
       failure = error;
       if (response.outcome === "open") {
         const status = statusOfKind[errorKind(error)];
-        response.send(status, status === 304 ? "" : `${JSON.stringify({ message: errorMessage(error) })}\n`, "application/json");
+        response.send(
+          status,
+          status === 304 ? "" : `${JSON.stringify({ message: errorMessage(error) })}\n`,
+          "application/json",
+        );
       }
     }
     this.#record(request, response, performance.now() - started, failure);
@@ -131,7 +135,9 @@ export class Api {
 /** `/v1.41/info` is `/info` at 1.41. */
 export function splitVersion(path: string): { version: string | undefined; path: string } {
   const match = /^\/v(\d+(?:\.\d+)*)(?=\/)/.exec(path);
-  return match === null ? { version: undefined, path } : { version: match[1] as string, path: path.slice(match[0].length) };
+  return match === null
+    ? { version: undefined, path }
+    : { version: match[1] as string, path: path.slice(match[0].length) };
 }
 
 function checkVersion(version: string): void {
@@ -142,7 +148,10 @@ function checkVersion(version: string): void {
     );
   }
   if (compareVersions(version, apiVersion) > 0) {
-    throw new EngineError("invalid", `client version ${version} is too new. Maximum supported API version is ${apiVersion}`);
+    throw new EngineError(
+      "invalid",
+      `client version ${version} is too new. Maximum supported API version is ${apiVersion}`,
+    );
   }
 }
 

@@ -43,7 +43,8 @@ export async function runDaemon(argv: readonly string[]): Promise<number> {
 }
 
 async function serve(configuration: Configuration): Promise<void> {
-  if (process.getuid?.() !== 0) throw new EngineError("forbidden", "the daemon needs root: start it as root or with sudo");
+  if (process.getuid?.() !== 0)
+    throw new EngineError("forbidden", "the daemon needs root: start it as root or with sudo");
   const log: Logger = pino({ level: configuration.logLevel, base: null }, pino.destination({ fd: 2, sync: true }));
   const programs = findPrograms(configuration.runtime);
   const layout = new Layout(configuration.dataRoot, configuration.execRoot);
@@ -67,7 +68,11 @@ async function serve(configuration: Configuration): Promise<void> {
       ...(configuration.dnsSearch.length > 0 && { dnsSearch: configuration.dnsSearch }),
       ...(configuration.dnsOptions.length > 0 && { dnsOptions: configuration.dnsOptions }),
     },
-    registry: { userAgent: `berth/${version}`, mirrors: configuration.registryMirrors, insecureRegistries: configuration.insecureRegistries },
+    registry: {
+      userAgent: `berth/${version}`,
+      mirrors: configuration.registryMirrors,
+      insecureRegistries: configuration.insecureRegistries,
+    },
   });
   undo.defer(() => engine.close({ stop: configuration.stopContainers }));
   await engine.recover();
@@ -110,7 +115,11 @@ function lockRoot(path: string, dataRoot: string): Disposable {
     return lockFile(path);
   } catch (cause) {
     if (!(cause instanceof EngineError) || cause.kind !== "conflict") throw cause;
-    throw new EngineError("conflict", `another daemon uses the data root ${dataRoot}: stop it, or choose another --data-root`, { cause });
+    throw new EngineError(
+      "conflict",
+      `another daemon uses the data root ${dataRoot}: stop it, or choose another --data-root`,
+      { cause },
+    );
   }
 }
 
@@ -163,7 +172,10 @@ function listen(server: HttpServer, host: string, group: string, log: Logger): D
   }
   const address = (tcp[1] || "127.0.0.1").replace(/^\[|\]$/g, "");
   if (!/^127\.|^::1$|^localhost$/.test(address)) {
-    throw new EngineError("invalid", `${host} would give everyone who reaches it root on this machine: TLS is not supported yet, so only loopback addresses are`);
+    throw new EngineError(
+      "invalid",
+      `${host} would give everyone who reaches it root on this machine: TLS is not supported yet, so only loopback addresses are`,
+    );
   }
   log.warn({ host }, "every user of this machine can reach this address and so become root");
   server.listenTcp(address, Number(tcp[2]));

@@ -1,6 +1,10 @@
 /** Joins the engine's networks and containers for the routes that need both. */
 import type {
-  EndpointSettings, NetworkCreateBody, NetworkCreateResponse, NetworkInspect, NetworksPruneResponse,
+  EndpointSettings,
+  NetworkCreateBody,
+  NetworkCreateResponse,
+  NetworkInspect,
+  NetworksPruneResponse,
 } from "#api/types/network.ts";
 import type { Filters } from "#api/types/query.ts";
 import type { Engine } from "#engine/engine.ts";

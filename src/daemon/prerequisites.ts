@@ -9,7 +9,14 @@ export interface Programs {
 }
 
 const SEARCH = `${process.env["PATH"] ?? ""}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
-const LIBRARY_FOLDERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib64", "/usr/lib64", "/usr/lib", "/lib"];
+const LIBRARY_FOLDERS = [
+  "/usr/lib/x86_64-linux-gnu",
+  "/usr/lib/aarch64-linux-gnu",
+  "/lib64",
+  "/usr/lib64",
+  "/usr/lib",
+  "/lib",
+];
 const LIBRARIES: readonly (readonly [file: string, debianPackage: string])[] = [
   ["libnftables.so.1", "libnftables1"],
   ["libarchive.so.13", "libarchive13"],

@@ -41,7 +41,10 @@ export class Query {
     const value = this.#values.get(name);
     if (value === null || value === "") return undefined;
     if (!/^[+-]?\d{1,15}$/.test(value)) {
-      throw new EngineError("invalid", `invalid value for ${name}: strconv.Atoi: parsing ${JSON.stringify(value)}: invalid syntax`);
+      throw new EngineError(
+        "invalid",
+        `invalid value for ${name}: strconv.Atoi: parsing ${JSON.stringify(value)}: invalid syntax`,
+      );
     }
     return Number(value);
   }
@@ -53,7 +56,8 @@ export class Query {
     const match = /^(\d{1,12})(?:\.(\d{1,9})\d*)?$/.exec(value);
     if (match !== null) return BigInt(match[1] as string) * 1_000_000_000n + BigInt((match[2] ?? "").padEnd(9, "0"));
     const parsed = parseTime(value);
-    if (parsed === undefined) throw new EngineError("invalid", `invalid value for ${name}: ${JSON.stringify(value)} is not a timestamp`);
+    if (parsed === undefined)
+      throw new EngineError("invalid", `invalid value for ${name}: ${JSON.stringify(value)} is not a timestamp`);
     return parsed;
   }
 
@@ -96,14 +100,23 @@ export class Query {
 export function parsePlatform(text: string): Platform {
   const parts = text.toLowerCase().split("/");
   if (parts.length > 3 || parts.some((part) => !/^[a-z0-9_.-]+$/.test(part))) {
-    throw new EngineError("invalid", `${JSON.stringify(text)}: invalid platform: it should be of the form os[/arch[/variant]]`);
+    throw new EngineError(
+      "invalid",
+      `${JSON.stringify(text)}: invalid platform: it should be of the form os[/arch[/variant]]`,
+    );
   }
   const [os = "", architecture, variant] = parts;
   const arch = architecture ?? hostArchitecture();
   return { os, architecture: aliases[arch] ?? arch, ...(variant === undefined ? {} : { variant }) };
 }
 
-const aliases: Readonly<Record<string, string>> = { x86_64: "amd64", "x86-64": "amd64", aarch64: "arm64", armhf: "arm", i386: "386" };
+const aliases: Readonly<Record<string, string>> = {
+  x86_64: "amd64",
+  "x86-64": "amd64",
+  aarch64: "arm64",
+  armhf: "arm",
+  i386: "386",
+};
 
 /** In Go's words. */
 export function hostArchitecture(): string {

@@ -7,7 +7,11 @@ import type { Exchange } from "./api.ts";
  * One JSON text per line, each on its way at once. What fails before the first record is thrown (and gets its HTTP
  * status); what fails later becomes `{"errorDetail": …, "error": …}`.
  */
-export async function sendRecords(exchange: Exchange, records: AsyncIterable<unknown>, signal: AbortSignal): Promise<void> {
+export async function sendRecords(
+  exchange: Exchange,
+  records: AsyncIterable<unknown>,
+  signal: AbortSignal,
+): Promise<void> {
   const iterator = records[Symbol.asyncIterator]();
   let step = await iterator.next();
   const body = exchange.response.stream(200, "application/json");

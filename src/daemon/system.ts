@@ -56,7 +56,12 @@ export class SystemService implements SystemBackend {
       Images: images.list({ all: true, digests: false, sharedSize: false, manifests: false, filters: {} }).length,
       Driver: "overlay2",
       DriverStatus: [["Native Overlay Diff", "true"]],
-      Plugins: { Volume: ["local"], Network: ["bridge", "host", "null"], Authorization: null, Log: ["json-file", "local", "none"] },
+      Plugins: {
+        Volume: ["local"],
+        Network: ["bridge", "host", "null"],
+        Authorization: null,
+        Log: ["json-file", "local", "none"],
+      },
       MemoryLimit: limits.memory,
       SwapLimit: limits.swap,
       CpuCfsPeriod: limits.cpuQuota,
@@ -98,7 +103,14 @@ export class SystemService implements SystemBackend {
       ServerVersion: version,
       Runtimes: { [this.#runtimeName]: { path: this.#programs.runtime } },
       DefaultRuntime: this.#runtimeName,
-      Swarm: { NodeID: "", NodeAddr: "", LocalNodeState: "inactive", ControlAvailable: false, Error: "", RemoteManagers: null },
+      Swarm: {
+        NodeID: "",
+        NodeAddr: "",
+        LocalNodeState: "inactive",
+        ControlAvailable: false,
+        Error: "",
+        RemoteManagers: null,
+      },
       LiveRestoreEnabled: true,
       Isolation: "",
       InitBinary: host.init ?? "",
@@ -127,7 +139,9 @@ export class SystemService implements SystemBackend {
         LayersSize: store.layers.list().reduce((sum, { size }) => sum + size, 0),
         Images: images.list({ all: true, digests: false, sharedSize: true, manifests: false, filters: {} }),
       }),
-      ...(wants("container") && { Containers: await containers.list({ all: true, limit: 0, size: true, filters: {} }) }),
+      ...(wants("container") && {
+        Containers: await containers.list({ all: true, limit: 0, size: true, filters: {} }),
+      }),
       ...(wants("volume") && { Volumes: await volumes.usage(signal) }),
       ...(wants("build-cache") && { BuildCache: [] }),
     };
@@ -138,10 +152,7 @@ export class SystemService implements SystemBackend {
   }
 
   async #askComponents(): Promise<SystemVersion["Components"]> {
-    const [conmon, runtime] = await Promise.all([
-      versionOf(this.#programs.conmon),
-      versionOf(this.#programs.runtime),
-    ]);
+    const [conmon, runtime] = await Promise.all([versionOf(this.#programs.conmon), versionOf(this.#programs.runtime)]);
     return [
       {
         Name: "Engine",

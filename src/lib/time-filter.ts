@@ -21,8 +21,7 @@ export function parseUntil(text: string): bigint {
   if (duration !== undefined) return now() - duration;
   const unix = /^(\d+)(?:\.(\d{1,9}))?$/.exec(text);
   if (unix !== null) return BigInt(unix[1] ?? 0) * 1_000_000_000n + BigInt((unix[2] ?? "").padEnd(9, "0"));
-  const moment =
-    parseTime(text) ?? parseTime(`${text}Z`) ?? parseTime(`${text}T00:00:00Z`) ?? parseTime(`${text}:00Z`);
+  const moment = parseTime(text) ?? parseTime(`${text}Z`) ?? parseTime(`${text}T00:00:00Z`) ?? parseTime(`${text}:00Z`);
   if (moment === undefined) throw new EngineError("invalid", `invalid time '${text}'`);
   return moment;
 }

@@ -78,5 +78,8 @@ function knownControllers(): Set<string> {
 }
 
 function readWords(file: string): string[] {
-  return readFileSync(file, "utf8").trim().split(/\s+/).filter((word) => word !== "");
+  return readFileSync(file, "utf8")
+    .trim()
+    .split(/\s+/)
+    .filter((word) => word !== "");
 }

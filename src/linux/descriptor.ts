@@ -1,6 +1,13 @@
 /** Raw file descriptors, for what node:fs cannot say: non-blocking ends, device nodes, owners and times of links. */
 import {
-  AT_FDCWD, AT_SYMLINK_NOFOLLOW, type Argument, checked, cString, O_CLOEXEC, O_NONBLOCK, syscall,
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
+  type Argument,
+  checked,
+  cString,
+  O_CLOEXEC,
+  O_NONBLOCK,
+  syscall,
 } from "./libc.ts";
 import { EAGAIN, SyscallError } from "./syscall-error.ts";
 

@@ -160,7 +160,7 @@ export class TreeCalls {
 
   /** Writes all of it: at `offset`, or at the descriptor's own position. 0 or the negated errno. */
   write(fd: number, address: number, size: number, offset?: number): number {
-    for (let done = 0; done < size; ) {
+    for (let done = 0; done < size;) {
       const wrote =
         offset === undefined
           ? syscall("write", fd, address + done, size - done)
@@ -240,7 +240,10 @@ export class TreeCalls {
     const size = syscall("llistxattr", this.#put(name), names, names.length);
     if (size <= 0) return [];
     const found: Attribute[] = [];
-    for (const attribute of names.toString("latin1", 0, size - 1).split("\0").sort()) {
+    for (const attribute of names
+      .toString("latin1", 0, size - 1)
+      .split("\0")
+      .sort()) {
       const value = Buffer.alloc(attributeMax);
       const length = syscall("lgetxattr", this.#put(name), this.#putOther(attribute), value, value.length);
       if (length >= 0) found.push({ name: attribute, value: value.subarray(0, length) });
@@ -251,7 +254,9 @@ export class TreeCalls {
   /** Whether overlayfs hides what the layers below have in this directory. */
   isOpaque(fd: number): boolean {
     const value = Buffer.alloc(8);
-    return syscall("fgetxattr", fd, this.#put("trusted.overlay.opaque"), value, value.length) === 1 && value[0] === 0x79;
+    return (
+      syscall("fgetxattr", fd, this.#put("trusted.overlay.opaque"), value, value.length) === 1 && value[0] === 0x79
+    );
   }
 
   readLink(dir: number, name: string): string {

@@ -66,7 +66,10 @@ test("an upper folder becomes an OCI layer and back", async () => {
 test("the same tree gives the same bytes", async () => {
   using folder = temporaryFolder();
   const archives = [];
-  for (const order of [["a", "b", "c"], ["c", "b", "a"]]) {
+  for (const order of [
+    ["a", "b", "c"],
+    ["c", "b", "a"],
+  ]) {
     const root = join(folder.path, order.join(""));
     mkdirSync(root);
     for (const name of order) writeFileSync(join(root, name), name);

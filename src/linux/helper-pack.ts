@@ -87,7 +87,7 @@ class Packing {
     if (fd < 0) throw this.#calls.fail("openat", entry.path, fd);
     try {
       this.#writer.header(entry);
-      for (let left = entry.size; left > 0; ) {
+      for (let left = entry.size; left > 0;) {
         const size = this.#calls.read(fd, this.#buffer);
         if (size < 0) throw this.#calls.fail("read", entry.path, size);
         if (size === 0) break;

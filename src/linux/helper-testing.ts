@@ -95,7 +95,13 @@ export function rawTar(...entries: readonly RawEntry[]): Buffer {
     header.write(flag, 156);
     header.write(link, 157, 100, "latin1");
     header.write("ustar\x0000", 257);
-    header.write(`${header.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, "0")}\0 `, 148);
+    header.write(
+      `${header
+        .reduce((sum, byte) => sum + byte, 0)
+        .toString(8)
+        .padStart(6, "0")}\0 `,
+      148,
+    );
     const body = Buffer.alloc(Math.ceil(content.length / 512) * 512);
     body.write(content, "latin1");
     return [header, body];

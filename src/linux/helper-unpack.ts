@@ -2,16 +2,7 @@
 import { toArrayBuffer, type Pointer } from "bun:ffi";
 import { EngineError } from "#lib/errors.ts";
 import { ArchiveReader } from "./archive.ts";
-import {
-  S_IFBLK,
-  S_IFCHR,
-  S_IFDIR,
-  S_IFIFO,
-  S_IFLNK,
-  S_IFREG,
-  show,
-  TreeCalls,
-} from "./helper-calls.ts";
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, show, TreeCalls } from "./helper-calls.ts";
 import { type Attributes, baseOf, parentOf, TreeWriter } from "./helper-tree.ts";
 import { EPIPE } from "./syscall-error.ts";
 

@@ -26,7 +26,7 @@ export async function runHelper(argv: readonly string[]): Promise<number> {
     outcome = { error: { kind: errorKind(error), message: errorMessage(error) } };
   }
   const text = Buffer.from(`\n${JSON.stringify(outcome)}\n`);
-  for (let done = 0; done < text.length; ) done += writeSync(2, text, done);
+  for (let done = 0; done < text.length;) done += writeSync(2, text, done);
   return "error" in outcome ? 1 : 0;
 }
 

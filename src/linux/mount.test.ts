@@ -3,7 +3,14 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
-  bindMount, mountFileSystem, mountOverlay, mountOverlayByString, mountSnapshot, mountTmpfs, type OverlayMount, unmount,
+  bindMount,
+  mountFileSystem,
+  mountOverlay,
+  mountOverlayByString,
+  mountSnapshot,
+  mountTmpfs,
+  type OverlayMount,
+  unmount,
 } from "./mount.ts";
 import { listMounts, parseMountinfo } from "./mountinfo.ts";
 import { SyscallError } from "./syscall-error.ts";
@@ -23,9 +30,15 @@ function directory(name: string, files: Record<string, string> = {}): string {
   return path;
 }
 
-for (const [how, mount] of [["lists of layers", mountOverlay], ["one string", mountOverlayByString]] as const) {
+for (const [how, mount] of [
+  ["lists of layers", mountOverlay],
+  ["one string", mountOverlayByString],
+] as const) {
   test(`stacks layers by ${how}, the first on top`, () => {
-    const lowerDirs = [directory(`top ${how}`, { both: "top" }), directory(`a,b:c\\d ${how}`, { both: "bottom", lower: "yes" })];
+    const lowerDirs = [
+      directory(`top ${how}`, { both: "top" }),
+      directory(`a,b:c\\d ${how}`, { both: "bottom", lower: "yes" }),
+    ];
     const upperDir = directory(`upper ${how}`);
     mount({ lowerDirs, upperDir, workDir: directory(`work ${how}`), target, volatile: true });
     expect(readFileSync(join(target, "both"), "utf8")).toBe("top");
@@ -39,7 +52,9 @@ for (const [how, mount] of [["lists of layers", mountOverlay], ["one string", mo
   });
 
   test(`mounts 150 layers read-only by ${how}`, () => {
-    const lowerDirs = Array.from({ length: 150 }, (_, i) => directory(`${how}/layer with a long name ${i}`, { [`f${i}`]: "" }));
+    const lowerDirs = Array.from({ length: 150 }, (_, i) =>
+      directory(`${how}/layer with a long name ${i}`, { [`f${i}`]: "" }),
+    );
     mount({ lowerDirs, target });
     expect(readdirSync(target)).toHaveLength(150);
     expect(() => writeFileSync(join(target, "x"), "")).toThrow("EROFS");
@@ -107,8 +122,14 @@ test("tells what it could not mount, and why", () => {
   expect(caught(() => mountFileSystem(target, { type: "nosuchfs" }))).toMatchObject({ call: "fsopen", code: "ENODEV" });
   const error = caught(() => mountFileSystem(target, { type: "tmpfs", options: { size: "many" } }));
   expect(error.message).toMatch(/^cannot mount tmpfs at .*: fsconfig size=many: EINVAL Invalid argument \(.*size/);
-  expect(caught(() => bindMount(join(folder, "absent"), target))).toMatchObject({ kind: "not-found", call: "open_tree" });
-  expect(caught(() => bindMount(folder, join(folder, "absent")))).toMatchObject({ kind: "not-found", call: "move_mount" });
+  expect(caught(() => bindMount(join(folder, "absent"), target))).toMatchObject({
+    kind: "not-found",
+    call: "open_tree",
+  });
+  expect(caught(() => bindMount(folder, join(folder, "absent")))).toMatchObject({
+    kind: "not-found",
+    call: "move_mount",
+  });
 });
 
 test("unmounts only what is mounted", () => {
@@ -120,7 +141,9 @@ test("unmounts only what is mounted", () => {
 });
 
 test("reads mountinfo with optional fields and escapes", () => {
-  const [mount] = parseMountinfo("36 35 98:0 /mnt1 /mnt\\0402\\134x rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue\n");
+  const [mount] = parseMountinfo(
+    "36 35 98:0 /mnt1 /mnt\\0402\\134x rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue\n",
+  );
   expect(mount).toEqual({
     id: 36,
     parent: 35,

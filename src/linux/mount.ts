@@ -21,7 +21,10 @@ export interface FileSystemMount {
  * Mounts a new instance of a file system on the folder `target`. Throws SyscallError, with the kernel's own
  * words where it has some, and mounts nothing then.
  */
-export function mountFileSystem(target: string, { type, source = type, options = {}, flags = [] }: FileSystemMount): void {
+export function mountFileSystem(
+  target: string,
+  { type, source = type, options = {}, flags = [] }: FileSystemMount,
+): void {
   const doing = `cannot mount ${type} at ${target}`;
   using context = new FileSystemContext(type, doing);
   context.set("source", source);
@@ -132,7 +135,10 @@ export interface OverlayMount {
 export function mountOverlay(mount: OverlayMount): void {
   const { lowerDirs, upperDir, workDir, target } = mount;
   if ((upperDir === undefined) !== (workDir === undefined) || lowerDirs.length === 0) {
-    throw new EngineError("internal", `cannot mount overlay at ${target}: it needs layers, and an upper folder with a work folder`);
+    throw new EngineError(
+      "internal",
+      `cannot mount overlay at ${target}: it needs layers, and an upper folder with a work folder`,
+    );
   }
   const [only] = lowerDirs;
   if (only !== undefined && lowerDirs.length === 1 && upperDir === undefined) {
@@ -175,10 +181,22 @@ export function mountOverlayByString(mount: OverlayMount): void {
       data = cString(options(opened.map((fd) => `/proc/self/fd/${fd}`)));
     }
     if (data.length > LEGACY_OPTIONS_SIZE) {
-      throw new EngineError("not-implemented", `${doing}: this kernel can't stack ${lowerDirs.length} layers (Linux 6.7 can)`);
+      throw new EngineError(
+        "not-implemented",
+        `${doing}: this kernel can't stack ${lowerDirs.length} layers (Linux 6.7 can)`,
+      );
     }
     const overlay = cString("overlay");
-    checked(doing, `${lowerDirs.length} layers`, "mount", overlay, cString(target), overlay, mount.readOnly ? MS_RDONLY : 0, data);
+    checked(
+      doing,
+      `${lowerDirs.length} layers`,
+      "mount",
+      overlay,
+      cString(target),
+      overlay,
+      mount.readOnly ? MS_RDONLY : 0,
+      data,
+    );
   } finally {
     opened.forEach(closeFd);
   }
@@ -234,9 +252,15 @@ class FileSystemContext implements Disposable {
   #log(): string {
     const lines: string[] = [];
     const line = new Uint8Array(1024);
-    for (let length = 1; length > 0; ) {
+    for (let length = 1; length > 0;) {
       length = syscall("read", this.#fd, line, line.length);
-      if (length > 0) lines.push(new TextDecoder().decode(line.subarray(0, length)).replace(/^[ewi] /, "").trim());
+      if (length > 0)
+        lines.push(
+          new TextDecoder()
+            .decode(line.subarray(0, length))
+            .replace(/^[ewi] /, "")
+            .trim(),
+        );
     }
     // The probe for lists of layers leaves its own complaint.
     return lines.filter((text) => !text.includes("/proc/self/fd/-")).join("; ");
@@ -251,7 +275,16 @@ function setAttributes(doing: string, tree: number, set: number, propagation: nu
   // struct mount_attr { __u64 attr_set, attr_clr, propagation, userns_fd; }
   const attributes = new BigUint64Array([BigInt(set), 0n, BigInt(propagation), 0n]);
   const flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
-  checked(doing, recursive ? "recursive" : "", "mount_setattr", tree, cString(""), flags, attributes, attributes.byteLength);
+  checked(
+    doing,
+    recursive ? "recursive" : "",
+    "mount_setattr",
+    tree,
+    cString(""),
+    flags,
+    attributes,
+    attributes.byteLength,
+  );
 }
 
 function escapeOption(path: string, special: RegExp): string {

@@ -7,7 +7,13 @@ import { EINVAL, ENOENT, SyscallError, type SyscallFailure } from "./syscall-err
 /** What the thread can do. `namespace` is a path: a bind-mounted namespace or one of /proc. */
 export type NamespaceRequest =
   | { readonly do: "create-network"; readonly path: string }
-  | { readonly do: "socket"; readonly namespace: string; readonly domain: number; readonly type: number; readonly protocol: number }
+  | {
+      readonly do: "socket";
+      readonly namespace: string;
+      readonly domain: number;
+      readonly type: number;
+      readonly protocol: number;
+    }
   | { readonly do: "write-files"; readonly namespace: string; readonly files: Readonly<Record<string, string>> }
   | { readonly do: "nft"; readonly namespace: string; readonly doing: string; readonly script: string }
   | { readonly do: "unmount"; readonly path: string; readonly remove?: "file" | "folder" };

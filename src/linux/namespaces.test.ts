@@ -32,7 +32,7 @@ function linkNames(socket: number): string[] {
   const view = new DataView(reply.buffer, 0, length);
   for (let at = 0; at < length; at += view.getUint32(at, true)) {
     // nlmsghdr (16), ifinfomsg (16), then attributes; IFLA_IFNAME is 3.
-    for (let attribute = at + 32; attribute < at + view.getUint32(at, true); ) {
+    for (let attribute = at + 32; attribute < at + view.getUint32(at, true);) {
       const size = view.getUint16(attribute, true);
       if (view.getUint16(attribute + 2, true) === 3) {
         names.push(new TextDecoder().decode(reply.subarray(attribute + 4, attribute + size - 1)));
@@ -92,7 +92,9 @@ test("writes sysctls, runs nftables and opens sockets inside a namespace only", 
     code: "EINVAL",
   });
   await worker.nftIn(path, "cannot make a table", "add table inet berth_test");
-  expect(String(await refusal(worker.nftIn(path, "cannot make a table", "add nonsense")))).toContain("cannot make a table");
+  expect(String(await refusal(worker.nftIn(path, "cannot make a table", "add nonsense")))).toContain(
+    "cannot make a table",
+  );
   closeFd(await worker.socketIn(path, 2, 2));
   expect(namespacesOfThreads()).toEqual([readlinkSync("/proc/self/ns/net")]);
   await worker.removeNetworkNamespace(path);

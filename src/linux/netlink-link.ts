@@ -1,7 +1,14 @@
 /** Requests and answers about network interfaces: bridges, veth pairs, bridge ports (rtnetlink(7), linux/if_link.h). */
 import {
-  attributeNumber, attributeText, BodyWriter, NLM_F_CREATE, NLM_F_EXCL, type NetlinkMessage, type NetlinkRequest,
-  parseAttributes, viewOf,
+  attributeNumber,
+  attributeText,
+  BodyWriter,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  type NetlinkMessage,
+  type NetlinkRequest,
+  parseAttributes,
+  viewOf,
 } from "./netlink-message.ts";
 import type { Netlink } from "./netlink.ts";
 import { ENODEV, hasErrno } from "./syscall-error.ts";
@@ -35,7 +42,12 @@ export interface Link {
 }
 
 /** A bridge as containers need it: no spanning tree, so that a new port forwards at once. */
-export function createBridge(bridge: { name: string; mac?: string; mtu?: number; ageingSeconds?: number }): NetlinkRequest {
+export function createBridge(bridge: {
+  name: string;
+  mac?: string;
+  mtu?: number;
+  ageingSeconds?: number;
+}): NetlinkRequest {
   const body = linkBody(0).string(IFLA_IFNAME, bridge.name);
   if (bridge.mac !== undefined) body.data(IFLA_ADDRESS, macBytes(bridge.mac));
   if (bridge.mtu !== undefined) body.u32(IFLA_MTU, bridge.mtu);
@@ -110,7 +122,9 @@ export function findLink(netlink: Netlink, link: LinkRef): Link | undefined {
 export function listLinks(netlink: Netlink, options: { master?: number } = {}): Link[] {
   const body = linkBody(0).u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
   if (options.master !== undefined) body.u32(IFLA_MASTER, options.master);
-  return netlink.dump({ doing: "cannot list interfaces", type: RTM_GETLINK, flags: 0, body: body.bytes }).map(parseLink);
+  return netlink
+    .dump({ doing: "cannot list interfaces", type: RTM_GETLINK, flags: 0, body: body.bytes })
+    .map(parseLink);
 }
 
 /** Counters since the interface was made, named as in rtnl_link_stats64; received and sent as that interface sees it. */
@@ -121,16 +135,36 @@ export function linkCounters(netlink: Netlink, link: LinkRef): Record<(typeof CO
   const view = viewOf(raw);
   const read = (name: (typeof COUNTERS)[number]) => Number(view.getBigUint64(8 * COUNTERS.indexOf(name), true));
   return {
-    rxPackets: read("rxPackets"), txPackets: read("txPackets"), rxBytes: read("rxBytes"), txBytes: read("txBytes"),
-    rxErrors: read("rxErrors"), txErrors: read("txErrors"), rxDropped: read("rxDropped"), txDropped: read("txDropped"),
+    rxPackets: read("rxPackets"),
+    txPackets: read("txPackets"),
+    rxBytes: read("rxBytes"),
+    txBytes: read("txBytes"),
+    rxErrors: read("rxErrors"),
+    txErrors: read("txErrors"),
+    rxDropped: read("rxDropped"),
+    txDropped: read("txDropped"),
   };
 }
 
-const COUNTERS = ["rxPackets", "txPackets", "rxBytes", "txBytes", "rxErrors", "txErrors", "rxDropped", "txDropped"] as const;
+const COUNTERS = [
+  "rxPackets",
+  "txPackets",
+  "rxBytes",
+  "txBytes",
+  "rxErrors",
+  "txErrors",
+  "rxDropped",
+  "txDropped",
+] as const;
 
 function getLink(netlink: Netlink, link: LinkRef): NetlinkMessage | undefined {
   try {
-    return netlink.query({ doing: `cannot find the interface ${link}`, type: RTM_GETLINK, flags: 0, body: linkBody(link).bytes });
+    return netlink.query({
+      doing: `cannot find the interface ${link}`,
+      type: RTM_GETLINK,
+      flags: 0,
+      body: linkBody(link).bytes,
+    });
   } catch (error) {
     if (hasErrno(error, ENODEV)) return undefined;
     throw error;

@@ -106,7 +106,7 @@ export class BodyWriter {
 export function parseAttributes(bytes: Uint8Array): Map<number, Uint8Array> {
   const found = new Map<number, Uint8Array>();
   const view = viewOf(bytes);
-  for (let at = 0; at + ATTRIBUTE_HEADER_LENGTH <= bytes.length; ) {
+  for (let at = 0; at + ATTRIBUTE_HEADER_LENGTH <= bytes.length;) {
     const length = view.getUint16(at, true);
     if (length < ATTRIBUTE_HEADER_LENGTH || at + length > bytes.length) break;
     found.set(view.getUint16(at + 2, true) & NLA_TYPE_MASK, bytes.subarray(at + ATTRIBUTE_HEADER_LENGTH, at + length));
@@ -149,7 +149,7 @@ export function encodeRequests(requests: readonly NetlinkRequest[], flags: numbe
 export function decodeMessages(datagram: Uint8Array): NetlinkMessage[] {
   const messages: NetlinkMessage[] = [];
   const view = viewOf(datagram);
-  for (let at = 0; at + HEADER_LENGTH <= datagram.length; ) {
+  for (let at = 0; at + HEADER_LENGTH <= datagram.length;) {
     const length = view.getUint32(at, true);
     if (length < HEADER_LENGTH || at + length > datagram.length) break;
     messages.push({

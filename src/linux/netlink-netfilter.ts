@@ -23,7 +23,12 @@ export function forgetUdpFlows(netlink: Netlink, port: number): number {
       tuple.nested(CTA_TUPLE_PROTO, (proto) => proto.u8(CTA_PROTO_NUM, IPPROTO_UDP).u16be(CTA_PROTO_DST_PORT, port));
     })
     .nested(CTA_FILTER, (filter) => filter.u32(CTA_FILTER_ORIG_FLAGS, FILTER_PROTO_NUM | FILTER_PROTO_DST_PORT));
-  const list = { doing: "cannot list tracked flows", type: (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET, flags: 0, body: body.bytes };
+  const list = {
+    doing: "cannot list tracked flows",
+    type: (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET,
+    flags: 0,
+    body: body.bytes,
+  };
   let forgotten = 0;
   for (const message of netlink.dump(list)) {
     const tuple = parseAttributes(message.body.subarray(NFGENMSG)).get(CTA_TUPLE_ORIG);
@@ -36,7 +41,10 @@ export function forgetUdpFlows(netlink: Netlink, port: number): number {
 function remove(netlink: Netlink, tuple: Uint8Array): boolean {
   const body = header(AF_INET).data(CTA_TUPLE_ORIG | NLA_F_NESTED, tuple).bytes;
   const request: NetlinkRequest = {
-    doing: "cannot forget a tracked flow", type: (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_DELETE, flags: 0, body,
+    doing: "cannot forget a tracked flow",
+    type: (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_DELETE,
+    flags: 0,
+    body,
   };
   try {
     netlink.execute(request);

@@ -1,7 +1,14 @@
 /** Requests and answers about IPv4 addresses, routes and neighbours (rtnetlink(7)). */
 import { formatIpv4, type Ipv4Prefix, lastOf } from "#lib/ipv4.ts";
 import {
-  attributeNumber, BodyWriter, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, type NetlinkRequest, parseAttributes, viewOf,
+  attributeNumber,
+  BodyWriter,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  NLM_F_REPLACE,
+  type NetlinkRequest,
+  parseAttributes,
+  viewOf,
 } from "./netlink-message.ts";
 import type { Netlink } from "./netlink.ts";
 
@@ -27,7 +34,12 @@ export function addAddress(index: number, address: Ipv4Prefix): NetlinkRequest {
 
 export function deleteAddress(index: number, address: Ipv4Prefix): NetlinkRequest {
   const body = addressBody(index, address);
-  return { doing: `cannot remove the address ${formatIpv4(address.address)}`, type: RTM_DELADDR, flags: 0, body: body.bytes };
+  return {
+    doing: `cannot remove the address ${formatIpv4(address.address)}`,
+    type: RTM_DELADDR,
+    flags: 0,
+    body: body.bytes,
+  };
 }
 
 /** IPv4 addresses of one interface, or of all. */
@@ -36,11 +48,13 @@ export function listAddresses(netlink: Netlink, index = 0): LinkAddress[] {
     view.setUint8(0, AF_INET);
     view.setInt32(4, index, true);
   });
-  return netlink.dump({ doing: "cannot list addresses", type: RTM_GETADDR, flags: 0, body: body.bytes }).map((message) => {
-    const view = viewOf(message.body);
-    const attributes = parseAttributes(message.body.subarray(IFADDRMSG));
-    return { index: view.getInt32(4, true), address: ipv4(attributes.get(IFA_LOCAL)), prefix: view.getUint8(1) };
-  });
+  return netlink
+    .dump({ doing: "cannot list addresses", type: RTM_GETADDR, flags: 0, body: body.bytes })
+    .map((message) => {
+      const view = viewOf(message.body);
+      const attributes = parseAttributes(message.body.subarray(IFADDRMSG));
+      return { index: view.getInt32(4, true), address: ipv4(attributes.get(IFA_LOCAL)), prefix: view.getUint8(1) };
+    });
 }
 
 /** The route to everywhere else. Rejects with kind "conflict" where there is one with the same metric. */
@@ -52,42 +66,67 @@ export function addDefaultRoute(gateway: number, index: number): NetlinkRequest 
 
 /** Removes the default route, whatever its gateway. */
 export function deleteDefaultRoute(): NetlinkRequest {
-  return { doing: "cannot remove the default route", type: RTM_DELROUTE, flags: 0, body: routeBody(0, RT_TABLE_MAIN).bytes };
+  return {
+    doing: "cannot remove the default route",
+    type: RTM_DELROUTE,
+    flags: 0,
+    body: routeBody(0, RT_TABLE_MAIN).bytes,
+  };
 }
 
 /** IPv4 routes of the main table. */
 export function listRoutes(netlink: Netlink): Route[] {
-  const request = { doing: "cannot list routes", type: RTM_GETROUTE, flags: 0, body: new BodyWriter().struct(RTMSG, (view) => view.setUint8(0, AF_INET)).bytes };
+  const request = {
+    doing: "cannot list routes",
+    type: RTM_GETROUTE,
+    flags: 0,
+    body: new BodyWriter().struct(RTMSG, (view) => view.setUint8(0, AF_INET)).bytes,
+  };
   return netlink.dump(request).flatMap((message) => {
     const view = viewOf(message.body);
     const attributes = parseAttributes(message.body.subarray(RTMSG));
     if (attributeNumber(attributes.get(RTA_TABLE) ?? NOTHING) !== RT_TABLE_MAIN) return [];
-    return [{
-      destination: { address: ipv4(attributes.get(RTA_DST)), prefix: view.getUint8(1) },
-      gateway: ipv4(attributes.get(RTA_GATEWAY)),
-      index: attributeNumber(attributes.get(RTA_OIF) ?? NOTHING),
-    }];
+    return [
+      {
+        destination: { address: ipv4(attributes.get(RTA_DST)), prefix: view.getUint8(1) },
+        gateway: ipv4(attributes.get(RTA_GATEWAY)),
+        index: attributeNumber(attributes.get(RTA_OIF) ?? NOTHING),
+      },
+    ];
   });
 }
 
 /** Says for good which MAC an address has, so that nobody need ask; replaces what was known. */
 export function setNeighbour(index: number, address: number, mac: string): NetlinkRequest {
   const body = neighbourBody(index, NUD_PERMANENT).u32be(NDA_DST, address);
-  body.data(NDA_LLADDR, Uint8Array.from(mac.split(":"), (byte) => Number.parseInt(byte, 16)));
+  body.data(
+    NDA_LLADDR,
+    Uint8Array.from(mac.split(":"), (byte) => Number.parseInt(byte, 16)),
+  );
   const flags = NLM_F_CREATE | NLM_F_REPLACE;
   return { doing: `cannot set the neighbour ${formatIpv4(address)}`, type: RTM_NEWNEIGH, flags, body: body.bytes };
 }
 
 export function deleteNeighbour(index: number, address: number): NetlinkRequest {
   const body = neighbourBody(index, 0).u32be(NDA_DST, address);
-  return { doing: `cannot forget the neighbour ${formatIpv4(address)}`, type: RTM_DELNEIGH, flags: 0, body: body.bytes };
+  return {
+    doing: `cannot forget the neighbour ${formatIpv4(address)}`,
+    type: RTM_DELNEIGH,
+    flags: 0,
+    body: body.bytes,
+  };
 }
 
 /** Known IPv4 neighbours of an interface, by address; those without an answer yet are left out. */
 export function listNeighbours(netlink: Netlink, index: number): Map<number, string> {
   const body = neighbourBody(0, 0).u32(NDA_IFINDEX, index);
   const found = new Map<number, string>();
-  for (const message of netlink.dump({ doing: "cannot list neighbours", type: RTM_GETNEIGH, flags: 0, body: body.bytes })) {
+  for (const message of netlink.dump({
+    doing: "cannot list neighbours",
+    type: RTM_GETNEIGH,
+    flags: 0,
+    body: body.bytes,
+  })) {
     const attributes = parseAttributes(message.body.subarray(NDMSG));
     const mac = attributes.get(NDA_LLADDR);
     if (mac === undefined) continue;

@@ -3,8 +3,17 @@ import { EngineError } from "#lib/errors.ts";
 import { closeFd } from "./descriptor.ts";
 import { checked } from "./libc.ts";
 import {
-  attributeText, decodeMessages, encodeRequests, HEADER_LENGTH, NLM_F_ACK, NLM_F_DUMP, NLM_F_MULTI, type NetlinkMessage,
-  type NetlinkRequest, parseAttributes, viewOf,
+  attributeText,
+  decodeMessages,
+  encodeRequests,
+  HEADER_LENGTH,
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  NLM_F_MULTI,
+  type NetlinkMessage,
+  type NetlinkRequest,
+  parseAttributes,
+  viewOf,
 } from "./netlink-message.ts";
 import { EINTR, SyscallError } from "./syscall-error.ts";
 
@@ -24,14 +33,25 @@ export class Netlink implements Disposable {
   constructor(fd: number) {
     this.fd = fd;
     for (const option of [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK]) {
-      checked("cannot configure a netlink socket", `${option}`, "setsockopt", fd, SOL_NETLINK, option, new Int32Array([1]), 4);
+      checked(
+        "cannot configure a netlink socket",
+        `${option}`,
+        "setsockopt",
+        fd,
+        SOL_NETLINK,
+        option,
+        new Int32Array([1]),
+        4,
+      );
     }
   }
 
   /** Opens a socket in the namespace of the calling thread. */
   static open(protocol: typeof NETLINK_ROUTE | typeof NETLINK_NETFILTER): Netlink {
     const type = SOCK_RAW | SOCK_CLOEXEC;
-    return new Netlink(checked("cannot open a netlink socket", `protocol ${protocol}`, "socket", AF_NETLINK, type, protocol));
+    return new Netlink(
+      checked("cannot open a netlink socket", `protocol ${protocol}`, "socket", AF_NETLINK, type, protocol),
+    );
   }
 
   /**
@@ -42,7 +62,7 @@ export class Netlink implements Disposable {
     if (requests.length === 0) return;
     const first = this.#send(requests, NLM_F_ACK);
     let failure: SyscallError | undefined;
-    for (let missing = requests.length; missing > 0; ) {
+    for (let missing = requests.length; missing > 0;) {
       for (const message of this.#receive(first)) {
         if (message.type !== NLMSG_ERROR) continue;
         missing--;
@@ -70,7 +90,10 @@ export class Netlink implements Disposable {
       const messages = this.#dumpOnce(request);
       if (messages !== undefined) return messages;
     }
-    throw new EngineError("unavailable", `${request.doing}: the kernel's list changed during each of ${DUMP_ATTEMPTS} readings`);
+    throw new EngineError(
+      "unavailable",
+      `${request.doing}: the kernel's list changed during each of ${DUMP_ATTEMPTS} readings`,
+    );
   }
 
   close(): void {
@@ -107,13 +130,33 @@ export class Netlink implements Disposable {
     const first = this.#sequence;
     this.#sequence = (first + requests.length) % 0x7fffffff;
     const bytes = encodeRequests(requests, flags, first);
-    checked(requests[0]?.doing ?? "cannot talk to the kernel", "netlink", "sendto", this.fd, bytes, bytes.length, 0, null, 0);
+    checked(
+      requests[0]?.doing ?? "cannot talk to the kernel",
+      "netlink",
+      "sendto",
+      this.fd,
+      bytes,
+      bytes.length,
+      0,
+      null,
+      0,
+    );
     return first;
   }
 
   /** Views into a buffer that the next call overwrites. Answers to older requests are dropped. */
   #receive(first: number): NetlinkMessage[] {
-    const length = checked("cannot read from a netlink socket", "", "recvfrom", this.fd, this.#buffer, RECEIVE_BYTES, 0, null, null);
+    const length = checked(
+      "cannot read from a netlink socket",
+      "",
+      "recvfrom",
+      this.fd,
+      this.#buffer,
+      RECEIVE_BYTES,
+      0,
+      null,
+      null,
+    );
     return decodeMessages(this.#buffer.subarray(0, length)).filter((message) => message.sequence >= first);
   }
 }
@@ -123,7 +166,8 @@ function refusal(message: NetlinkMessage, request: NetlinkRequest | undefined): 
   const errno = -viewOf(message.body).getInt32(0, true);
   if (errno === 0) return undefined;
   const behind = message.type === NLMSG_DONE ? 4 : 4 + HEADER_LENGTH;
-  const attributes = (message.flags & NLM_F_ACK_TLVS) === 0 ? undefined : parseAttributes(message.body.subarray(behind));
+  const attributes =
+    (message.flags & NLM_F_ACK_TLVS) === 0 ? undefined : parseAttributes(message.body.subarray(behind));
   const explanation = attributes?.get(NLMSGERR_ATTR_MSG);
   return new SyscallError({
     doing: request?.doing ?? "cannot talk to the kernel",

@@ -30,7 +30,14 @@ export interface SeqpacketConnection {
 
 /** Connects to the listening socket at `path`, of any length. Rejects with SyscallError ("not-found", …). */
 export async function connectSeqpacket(path: string, handlers: SeqpacketHandlers): Promise<SeqpacketConnection> {
-  const fd = checked(`cannot connect to ${path}`, "AF_UNIX SOCK_SEQPACKET", "socket", AF_UNIX, SOCK_SEQPACKET | SOCK_FLAGS, 0);
+  const fd = checked(
+    `cannot connect to ${path}`,
+    "AF_UNIX SOCK_SEQPACKET",
+    "socket",
+    AF_UNIX,
+    SOCK_SEQPACKET | SOCK_FLAGS,
+    0,
+  );
   try {
     connectTo(fd, path);
   } catch (error) {
@@ -49,7 +56,8 @@ export async function adoptSeqpacket(fd: number, handlers: SeqpacketHandlers): P
     binaryType: "uint8array",
     data(self: Socket, packet: Uint8Array) {
       // With one packet still in hand, a second can arrive before the pause takes hold: keep their order.
-      const taken = handled instanceof Promise ? handled.then(() => handlers.onPacket(packet)) : handlers.onPacket(packet);
+      const taken =
+        handled instanceof Promise ? handled.then(() => handlers.onPacket(packet)) : handlers.onPacket(packet);
       if (!(taken instanceof Promise)) return;
       self.pause();
       handled = taken;
@@ -74,7 +82,7 @@ export async function adoptSeqpacket(fd: number, handlers: SeqpacketHandlers): P
   const connection = await Bun.connect({ fd, socket } as unknown as Bun.UnixSocketOptions);
   let tail: Promise<void> = Promise.resolve();
   const send = async (bytes: Uint8Array): Promise<void> => {
-    for (let at = 0; at < bytes.length && open; ) {
+    for (let at = 0; at < bytes.length && open;) {
       const sent = connection.write(bytes.subarray(at, at + LARGEST_PACKET));
       if (sent > 0) at += sent;
       else if (open) await drained.promise;

@@ -66,8 +66,19 @@ export function parseImageConfig(bytes: Uint8Array | string): ImageConfig {
   });
   const history = Array.isArray(document["history"]) ? document["history"].filter(isRecord).map(parseHistory) : [];
   return {
-    ...strings(document, ["created", "author", "comment", "docker_version", "container", "parent", "variant", "os.version"]),
-    ...(stringsOf(document["os.features"]) !== undefined && { "os.features": stringsOf(document["os.features"]) ?? [] }),
+    ...strings(document, [
+      "created",
+      "author",
+      "comment",
+      "docker_version",
+      "container",
+      "parent",
+      "variant",
+      "os.version",
+    ]),
+    ...(stringsOf(document["os.features"]) !== undefined && {
+      "os.features": stringsOf(document["os.features"]) ?? [],
+    }),
     os: optionalString(document["os"]) ?? "linux",
     architecture: optionalString(document["architecture"]) ?? "",
     config: parseRunConfig(document["config"]),

@@ -49,11 +49,15 @@ export function normalizePlatform(platform: Platform): Platform {
 }
 
 const knownOs: ReadonlySet<string> = new Set(
-  "aix android darwin dragonfly freebsd hurd illumos ios js nacl netbsd openbsd plan9 solaris wasip1 windows zos linux macos".split(" "),
+  "aix android darwin dragonfly freebsd hurd illumos ios js nacl netbsd openbsd plan9 solaris wasip1 windows zos linux macos".split(
+    " ",
+  ),
 );
 const knownArchitectures: ReadonlySet<string> = new Set(
-  ("386 amd64 amd64p32 arm armbe arm64 arm64be ppc64 ppc64le loong64 mips mipsle mips64 mips64le mips64p32 " +
-    "mips64p32le ppc riscv riscv64 s390 s390x sparc sparc64 wasm").split(" "),
+  (
+    "386 amd64 amd64p32 arm armbe arm64 arm64be ppc64 ppc64le loong64 mips mipsle mips64 mips64le mips64p32 " +
+    "mips64p32le ppc riscv riscv64 s390 s390x sparc sparc64 wasm"
+  ).split(" "),
 );
 
 /**
@@ -65,7 +69,7 @@ export function parsePlatform(text: string, host: Platform = hostPlatform()): Pl
   const invalid = (why: string): EngineError =>
     new EngineError("invalid", `${JSON.stringify(text)}: ${why}: invalid argument`);
   if (parts.some((part) => !/^[A-Za-z0-9_.-]+$/.test(part))) {
-    throw invalid("invalid platform specifier component: must match \"^[A-Za-z0-9_.-]+$\"");
+    throw invalid('invalid platform specifier component: must match "^[A-Za-z0-9_.-]+$"');
   }
   const [first = "", second, variant] = parts;
   if (parts.length === 1) {

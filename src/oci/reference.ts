@@ -36,10 +36,7 @@ const identifierPattern = /^[a-f0-9]{64}$/;
  */
 export function parseReference(text: string): Reference {
   if (identifierPattern.test(text)) {
-    throw new EngineError(
-      "invalid",
-      `invalid repository name (${text}), cannot specify 64-byte hexadecimal strings`,
-    );
+    throw new EngineError("invalid", `invalid repository name (${text}), cannot specify 64-byte hexadecimal strings`);
   }
   const { domain: host, rest } = splitDomain(text);
   const nameEnd = rest.search(/[:@]/);
@@ -66,8 +63,7 @@ export function parseReference(text: string): Reference {
 function splitDomain(text: string): { domain: string; rest: string } {
   const slash = text.indexOf("/");
   const first = slash < 0 ? "" : text.slice(0, slash);
-  const looksLikeHost =
-    slash >= 0 && (/[.:]/.test(first) || first === "localhost" || first.toLowerCase() !== first);
+  const looksLikeHost = slash >= 0 && (/[.:]/.test(first) || first === "localhost" || first.toLowerCase() !== first);
   let host = looksLikeHost ? first : defaultDomain;
   let rest = looksLikeHost ? text.slice(slash + 1) : text;
   if (host === "index.docker.io") host = defaultDomain;
@@ -89,7 +85,8 @@ export function repositoryName(reference: Reference): string {
 /** `busybox`, without tag or digest: the name as people write it. */
 export function familiarName(reference: Reference): string {
   if (reference.domain !== defaultDomain) return repositoryName(reference);
-  const official = reference.path.startsWith(officialPrefix) && !reference.path.slice(officialPrefix.length).includes("/");
+  const official =
+    reference.path.startsWith(officialPrefix) && !reference.path.slice(officialPrefix.length).includes("/");
   return official ? reference.path.slice(officialPrefix.length) : reference.path;
 }
 

@@ -13,7 +13,7 @@ export class ByteQueue implements AsyncDisposable {
   async take(size: number): Promise<Uint8Array> {
     if (this.#chunk.length >= size) return this.#cut(size);
     const parts: Uint8Array[] = [];
-    for (let missing = size; missing > 0; ) {
+    for (let missing = size; missing > 0;) {
       const part = await this.some(missing);
       if (part === undefined) break;
       parts.push(part);

@@ -8,7 +8,6 @@ import type { Layout } from "./layout.ts";
 import { type Blob, type Expected, PartialBlob, storeError } from "./partial.ts";
 import type { Trash } from "./trash.ts";
 
-
 /** Partial downloads that nobody came back for are given up after an hour. */
 const partialLifetime = 60 * 60 * 1000;
 
@@ -119,10 +118,14 @@ export class ContentStore {
       signal?.throwIfAborted();
       const partial = await PartialBlob.open(join(this.#layout.ingest, name), expected, signal);
       this.#openPartials.add(name);
-      return new Writer(partial, (digest) => this.path(digest), () => {
-        this.#openPartials.delete(name);
-        held[Symbol.dispose]();
-      });
+      return new Writer(
+        partial,
+        (digest) => this.path(digest),
+        () => {
+          this.#openPartials.delete(name);
+          held[Symbol.dispose]();
+        },
+      );
     } catch (error) {
       held[Symbol.dispose]();
       throw storeError(`blob ${expected.digest ?? ref}`, error);

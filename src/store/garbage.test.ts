@@ -7,9 +7,9 @@ const set = (...digests: Digest[]) => new Set(digests);
 test("only what nothing names is collected", async () => {
   await using box = openTestStore();
   const { content, layers, snapshots, leases, garbage, trash } = box.store;
-  const [rooted, leased, mounted, loose] = await Promise.all(
+  const [rooted, leased, mounted, loose] = (await Promise.all(
     ["rooted", "leased", "mounted", "loose"].map((name) => box.layer({ name, content: Buffer.alloc(1000) })),
-  ) as [Digest, Digest, Digest, Digest];
+  )) as [Digest, Digest, Digest, Digest];
   const roots = () => ({ blobs: set(rooted), layers: set(rooted) });
   await snapshots.prepare("container", [mounted]);
   const lease = leases.create(leased);

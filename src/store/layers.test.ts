@@ -8,7 +8,12 @@ import { bytesOf, chunks, openTestStore } from "./testing.ts";
 test("a layer is unpacked once, however often it is asked for", async () => {
   await using box = openTestStore();
   const { content, layers } = box.store;
-  const tar = await bytesOf(writeTar([{ name: "a/", type: "directory" }, { name: "a/b", content: Buffer.from("b") }]));
+  const tar = await bytesOf(
+    writeTar([
+      { name: "a/", type: "directory" },
+      { name: "a/b", content: Buffer.from("b") },
+    ]),
+  );
   const blob = await content.put(Bun.zstdCompressSync(tar));
   const diffId = digestOf(tar);
   const all = await Promise.all(Array.from({ length: 6 }, () => layers.apply(blob.digest, diffId)));
@@ -105,7 +110,10 @@ test("a start mends what a crash left", async () => {
 
 test("kill -9 in the middle of unpacking takes the helper along, and the next start cleans up", async () => {
   await using box = openTestStore();
-  const entries = Array.from({ length: 10_000 }, (_, n) => ({ name: `d${n % 50}/f${n}`, content: Buffer.from(`${n}`) }));
+  const entries = Array.from({ length: 10_000 }, (_, n) => ({
+    name: `d${n % 50}/f${n}`,
+    content: Buffer.from(`${n}`),
+  }));
   const { digest } = await box.store.content.put(await bytesOf(writeTar(entries)));
   const program = `
     import { openDatabase } from "./database.ts";

@@ -126,7 +126,7 @@ export class PartialBlob {
   }
 
   async #writeAll(chunk: Uint8Array): Promise<void> {
-    for (let done = 0; done < chunk.length; ) {
+    for (let done = 0; done < chunk.length;) {
       const { bytesWritten } = await this.#handle.write(chunk, done, chunk.length - done, this.#offset);
       done += bytesWritten;
       this.#offset += bytesWritten;

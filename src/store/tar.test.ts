@@ -9,7 +9,9 @@ import { bytesOf, chunks } from "./testing.ts";
 async function collect(source: AsyncIterable<Uint8Array>): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
   for await (const entry of readTar(source)) {
-    found[entry.name] = `${entry.type} ${entry.linkName} ${Buffer.from(await entry.bytes()).toString().slice(0, 20)}`;
+    found[entry.name] = `${entry.type} ${entry.linkName} ${Buffer.from(await entry.bytes())
+      .toString()
+      .slice(0, 20)}`;
   }
   return found;
 }
@@ -25,7 +27,9 @@ for (const format of ["gnu", "posix", "ustar"]) {
       if (format === "posix") writeFileSync(join(folder, "grüße"), "utf8");
       symlinkSync(long, join(folder, "link"));
       const tar = Bun.spawnSync(["tar", `--format=${format}`, "-C", folder, "-c", "."]).stdout;
-      const pieces = Array.from({ length: Math.ceil(tar.length / 333) }, (_, n) => tar.subarray(n * 333, n * 333 + 333));
+      const pieces = Array.from({ length: Math.ceil(tar.length / 333) }, (_, n) =>
+        tar.subarray(n * 333, n * 333 + 333),
+      );
       const found = await collect(chunks(...pieces));
       expect(found[`./${"d".repeat(60)}/${"e".repeat(60)}/f`]).toBe("file  deep");
       expect(found[`./${long}`]).toBe("file  long");
@@ -61,7 +65,10 @@ test("what is written is read again, by tar too", async () => {
 
 test("content that is not read is skipped", async () => {
   const names: string[] = [];
-  const source = writeTar([{ name: "a", content: Buffer.alloc(5000) }, { name: "b", content: Buffer.alloc(7) }]);
+  const source = writeTar([
+    { name: "a", content: Buffer.alloc(5000) },
+    { name: "b", content: Buffer.alloc(7) },
+  ]);
   for await (const { name } of readTar(source)) names.push(name);
   expect(names).toEqual(["a", "b"]);
 });
@@ -71,6 +78,8 @@ test("damaged archives are refused", async () => {
   await expect(collect(chunks(tar.subarray(0, 3000)))).rejects.toThrow("cut off");
   await expect(collect(chunks(tar.subarray(0, 100)))).rejects.toThrow("cut off");
   await expect(collect(chunks(Buffer.alloc(1024, "x")))).rejects.toMatchObject({ kind: "invalid" });
-  await expect(collect(writeTar([{ name: "a", content: Buffer.alloc(5_000_000) }]))).rejects.toMatchObject({ kind: "invalid" });
+  await expect(collect(writeTar([{ name: "a", content: Buffer.alloc(5_000_000) }]))).rejects.toMatchObject({
+    kind: "invalid",
+  });
   await expect(bytesOf(writeTar([{ name: "a", size: 3, content: chunks("four") }]))).rejects.toThrow("not 3 bytes");
 });

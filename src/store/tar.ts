@@ -176,7 +176,7 @@ async function metadata(queue: ByteQueue, size: number): Promise<string> {
 function parsePax(records: string): Map<string, string> {
   const found = new Map<string, string>();
   const bytes = Buffer.from(records);
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const space = bytes.indexOf(0x20, at);
     const length = Number(bytes.toString("latin1", at, space));
     if (space < 0 || !Number.isSafeInteger(length) || length <= 0 || at + length > bytes.length) {

@@ -44,7 +44,10 @@ export class Box {
   }
 
   async remove(options: { force?: boolean; volumes?: boolean } = {}): Promise<void> {
-    await this.#wire.bytes("DELETE", `/containers/${this.id}?force=${options.force ?? false}&v=${options.volumes ?? false}`);
+    await this.#wire.bytes(
+      "DELETE",
+      `/containers/${this.id}?force=${options.force ?? false}&v=${options.volumes ?? false}`,
+    );
   }
 
   async inspect(): Promise<ContainerInspect> {
@@ -53,7 +56,8 @@ export class Box {
 
   /** The exit code. */
   async wait(condition: "not-running" | "next-exit" | "removed" = "not-running"): Promise<number> {
-    return (await this.#wire.json<WaitResponse>("POST", `/containers/${this.id}/wait?condition=${condition}`)).StatusCode;
+    return (await this.#wire.json<WaitResponse>("POST", `/containers/${this.id}/wait?condition=${condition}`))
+      .StatusCode;
   }
 
   /** For a container without a tty. `query` is that of the API, as `tail=10&timestamps=1`. */

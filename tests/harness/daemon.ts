@@ -12,8 +12,7 @@ export class DaemonProcess {
 
   constructor(socket: string, logFile: string, arguments_: readonly string[]) {
     const binary = process.env["BERTH_BIN"];
-    this.program =
-      binary === undefined ? [process.execPath, join(import.meta.dir, "../../src/main.ts")] : [binary];
+    this.program = binary === undefined ? [process.execPath, join(import.meta.dir, "../../src/main.ts")] : [binary];
     this.#socket = socket;
     this.#logFile = logFile;
     this.#arguments = arguments_;

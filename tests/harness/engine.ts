@@ -89,7 +89,10 @@ export class Engine implements AsyncDisposable {
 
   /** The berth command line, against this daemon. */
   async berth(arguments_: readonly string[], options: RunOptions = {}): Promise<Finished> {
-    return await run([...this.#daemon.program, ...arguments_], { ...options, env: { ...this.#clientEnv(), ...options.env } });
+    return await run([...this.#daemon.program, ...arguments_], {
+      ...options,
+      env: { ...this.#clientEnv(), ...options.env },
+    });
   }
 
   /** The docker CLI, against this daemon. For tests that ask `Bun.which("docker")` first. */
@@ -104,7 +107,13 @@ export class Engine implements AsyncDisposable {
 
   #clientEnv(): Record<string, string | undefined> {
     const host = `unix://${this.socket}`;
-    return { DOCKER_HOST: host, BERTH_HOST: host, DOCKER_CONFIG: this.execRoot, DOCKER_CONTEXT: undefined, DOCKER_CLI_HINTS: "false" };
+    return {
+      DOCKER_HOST: host,
+      BERTH_HOST: host,
+      DOCKER_CONFIG: this.execRoot,
+      DOCKER_CONTEXT: undefined,
+      DOCKER_CLI_HINTS: "false",
+    };
   }
 
   /** Loads a `docker save` archive and gives the daemon's own words. Rejects with WireError where it refuses. */
@@ -160,20 +169,28 @@ export class Engine implements AsyncDisposable {
   }
 
   async #removeAll(kernel: Kernel): Promise<void> {
-    const seen = await this.wire.bytes("GET", `/events?since=0&until=${Math.ceil(Date.now() / 1000)}&filters=%7B%22type%22%3A%5B%22container%22%5D%7D`);
-    for (const [, id] of new TextDecoder().decode(seen).matchAll(/"ID":"([0-9a-f]{64})"/g)) kernel.containers.add(id ?? "");
+    const seen = await this.wire.bytes(
+      "GET",
+      `/events?since=0&until=${Math.ceil(Date.now() / 1000)}&filters=%7B%22type%22%3A%5B%22container%22%5D%7D`,
+    );
+    for (const [, id] of new TextDecoder().decode(seen).matchAll(/"ID":"([0-9a-f]{64})"/g))
+      kernel.containers.add(id ?? "");
     for (const { Id } of await this.list()) {
       kernel.containers.add(Id);
       await this.remove(Id, { force: true, volumes: true });
     }
-    for (const { Id } of await this.wire.json<{ Id: string }[]>("GET", "/networks?filters=%7B%22type%22%3A%5B%22custom%22%5D%7D")) {
+    for (const { Id } of await this.wire.json<{ Id: string }[]>(
+      "GET",
+      "/networks?filters=%7B%22type%22%3A%5B%22custom%22%5D%7D",
+    )) {
       kernel.bridges.add(`br-${Id.slice(0, 12)}`);
       await this.wire.bytes("DELETE", `/networks/${Id}`);
     }
     const { Volumes } = await this.wire.json<{ Volumes: { Name: string }[] | null }>("GET", "/volumes");
     for (const { Name } of Volumes ?? []) await this.wire.bytes("DELETE", `/volumes/${Name}?force=1`);
     const images = await this.wire.json<{ Id: string }[]>("GET", "/images/json?all=1");
-    for (const { Id } of images) await this.wire.send("DELETE", `/images/${Id}?force=1`).then((answer) => answer.bytes());
+    for (const { Id } of images)
+      await this.wire.send("DELETE", `/images/${Id}?force=1`).then((answer) => answer.bytes());
   }
 
   /** Ends everything by force and removes the roots; finds no faults. */

@@ -56,7 +56,8 @@ export async function busyboxLayer(): Promise<Buffer<ArrayBuffer>> {
     { name: "bin/not-executable", content: "#!/bin/sh\n" },
     {
       name: "etc/passwd",
-      content: "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+      content:
+        "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
     },
     { name: "etc/group", content: "root:x:0:\napp:x:1000:\nstaff:x:2000:app\nnogroup:x:65534:\n" },
     { name: "data/seed", content: "from the image\n", uid: 1000, gid: 2000, mode: 0o640 },

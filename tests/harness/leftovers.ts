@@ -42,7 +42,8 @@ function processes(kernel: Kernel, remove: boolean): string[] {
   const left: string[] = [];
   for (const pid of numbers(readdirSync("/proc"))) {
     const command = read(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
-    if (pid === process.pid || !(command.includes(`${kernel.execRoot}/`) || command.includes(`${kernel.dataRoot}/`))) continue;
+    if (pid === process.pid || !(command.includes(`${kernel.execRoot}/`) || command.includes(`${kernel.dataRoot}/`)))
+      continue;
     left.push(`process ${pid}: ${command.slice(0, 200)}`);
     if (remove) {
       for (const child of [...children(pid), pid]) {
@@ -102,7 +103,8 @@ function firewall(kernel: Kernel, remove: boolean): string[] {
     if (!JSON.stringify(content).includes(JSON.stringify(kernel.bridge))) continue;
     for (const item of content) {
       const map = item["map"] as { name: string; elem?: unknown[] } | undefined;
-      for (const element of map?.elem ?? []) left.push(`nft element of ${name} ${map?.name}: ${JSON.stringify(element)}`);
+      for (const element of map?.elem ?? [])
+        left.push(`nft element of ${name} ${map?.name}: ${JSON.stringify(element)}`);
     }
     if (remove) nftables.run("cannot remove the table of a test", `delete table ip ${name}`);
   }

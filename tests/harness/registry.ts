@@ -36,19 +36,31 @@ export class LocalRegistry implements Disposable {
   }
 
   /** The manifest's digest (the index's, with `index`). `layers` are tars, bottom first. */
-  publish(repository: string, tag: string, layers: readonly Uint8Array<ArrayBuffer>[], options: PublishOptions = {}): string {
+  publish(
+    repository: string,
+    tag: string,
+    layers: readonly Uint8Array<ArrayBuffer>[],
+    options: PublishOptions = {},
+  ): string {
     const { compression = "gzip", docker = false } = options;
     const type = docker ? "application/vnd.docker" : "application/vnd.oci";
     const suffix = { gzip: docker ? ".gzip" : "+gzip", zstd: "+zstd", none: "" }[compression];
     const layerType = docker ? `${type}.image.rootfs.diff.tar${suffix}` : `${type}.image.layer.v1.tar${suffix}`;
-    const compress = { gzip: Bun.gzipSync, zstd: Bun.zstdCompressSync, none: (bytes: Uint8Array<ArrayBuffer>) => bytes }[compression];
+    const compress = {
+      gzip: Bun.gzipSync,
+      zstd: Bun.zstdCompressSync,
+      none: (bytes: Uint8Array<ArrayBuffer>) => bytes,
+    }[compression];
     const configuration = {
       architecture: process.arch === "arm64" ? "arm64" : "amd64",
       os: "linux",
       config: { Env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"], Cmd: ["sh"] },
       rootfs: { type: "layers", diff_ids: layers.map((layer) => `sha256:${sha256(layer)}`) },
     };
-    const config = this.#store(Buffer.from(JSON.stringify(configuration)), docker ? `${type}.container.image.v1+json` : `${type}.image.config.v1+json`);
+    const config = this.#store(
+      Buffer.from(JSON.stringify(configuration)),
+      docker ? `${type}.container.image.v1+json` : `${type}.image.config.v1+json`,
+    );
     const manifestType = docker ? `${type}.distribution.manifest.v2+json` : `${type}.image.manifest.v1+json`;
     const manifest = this.#store(
       Buffer.from(
@@ -67,7 +79,9 @@ export class LocalRegistry implements Disposable {
   }
 
   #index(manifest: { digest: string }, docker: boolean) {
-    const mediaType = docker ? "application/vnd.docker.distribution.manifest.list.v2+json" : "application/vnd.oci.image.index.v1+json";
+    const mediaType = docker
+      ? "application/vnd.docker.distribution.manifest.list.v2+json"
+      : "application/vnd.oci.image.index.v1+json";
     const own = process.arch === "arm64" ? "arm64" : "amd64";
     const foreign = this.#store(Buffer.from("{}"), "application/vnd.oci.image.manifest.v1+json");
     const manifests = [
@@ -107,7 +121,8 @@ export class LocalRegistry implements Disposable {
   #blob(digest: string, blob: StoredBlob, range: string | null, headers: Record<string, string>): Response {
     const from = Number(/^bytes=(\d+)-/.exec(range ?? "")?.[1] ?? 0);
     const status = range === null ? 200 : 206;
-    const ranged = range === null ? {} : { "Content-Range": `bytes ${from}-${blob.bytes.length - 1}/${blob.bytes.length}` };
+    const ranged =
+      range === null ? {} : { "Content-Range": `bytes ${from}-${blob.bytes.length - 1}/${blob.bytes.length}` };
     let bytes = blob.bytes.subarray(from);
     if (this.falsify) bytes = bytes.map((byte) => byte ^ 1);
     const limit = this.breakAfter;

@@ -15,7 +15,15 @@ export interface TarEntry {
   device?: [major: number, minor: number];
 }
 
-const typeFlags = { file: "0", hardlink: "1", symlink: "2", character: "3", block: "4", directory: "5", fifo: "6" } as const;
+const typeFlags = {
+  file: "0",
+  hardlink: "1",
+  symlink: "2",
+  character: "3",
+  block: "4",
+  directory: "5",
+  fifo: "6",
+} as const;
 const block = 512;
 
 /** A POSIX ustar archive with its two closing zero blocks. Names and links of more than 100 bytes are refused. */
@@ -34,7 +42,8 @@ function header(entry: TarEntry, length: number): Buffer {
     if (Buffer.byteLength(value) > room) throw new Error(`"${value}" does not fit into ${room} bytes of a tar header`);
     bytes.write(value, at);
   };
-  const octal = (value: number, at: number, room: number) => text(value.toString(8).padStart(room - 1, "0"), at, room - 1);
+  const octal = (value: number, at: number, room: number) =>
+    text(value.toString(8).padStart(room - 1, "0"), at, room - 1);
   const type = entry.type ?? "file";
   text(entry.name, 0, 100);
   octal(entry.mode ?? (type === "directory" ? 0o755 : 0o644), 100, 8);

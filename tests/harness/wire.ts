@@ -182,7 +182,9 @@ export function demultiplex(stream: Uint8Array): { stdout: string; stderr: strin
     const kind = bytes[at];
     const length = bytes.readUInt32BE(at + 4);
     if ((kind !== 1 && kind !== 2) || at + 8 + length > bytes.length) {
-      throw new Error(`no frame of stdout or stderr at byte ${at} of ${bytes.length}: ${bytes.toString("hex", at, at + 8)}`);
+      throw new Error(
+        `no frame of stdout or stderr at byte ${at} of ${bytes.length}: ${bytes.toString("hex", at, at + 8)}`,
+      );
     }
     parts[kind - 1]?.push(bytes.subarray(at + 8, at + 8 + length));
     at += 8 + length;

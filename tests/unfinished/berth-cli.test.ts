@@ -22,7 +22,9 @@ test("run: output on both streams, exit code, stdin, environment files, --rm", a
   expect((await engine.berth(["run", "--rm", "-i", testImage, "wc", "-c"], { stdin: "12345" })).stdout).toBe("5\n");
   const file = join(engine.execRoot, "env");
   await Bun.write(file, "# comment\nA=1\nB=two words\n");
-  expect(await berth(engine, "run", "--rm", "--env-file", file, "-e", "A=3", testImage, "sh", "-c", "echo $A $B")).toBe("3 two words\n");
+  expect(await berth(engine, "run", "--rm", "--env-file", file, "-e", "A=3", testImage, "sh", "-c", "echo $A $B")).toBe(
+    "3 two words\n",
+  );
   expect(await berth(engine, "ps", "-aq")).toBe("");
 });
 
@@ -61,10 +63,23 @@ test("run -it in a real terminal follows its size", async () => {
 
 test("signals go to the program, whose exit code comes back", async () => {
   await using engine = await startEngine();
-  const child = Bun.spawn([...engine.program, "run", "--rm", "--name", "signalled", testImage, "sh", "-c", "trap 'exit 9' TERM; echo ready; while :; do usleep 20000; done"], {
-    env: { ...process.env, BERTH_HOST: `unix://${engine.socket}` },
-    stdout: "pipe",
-  });
+  const child = Bun.spawn(
+    [
+      ...engine.program,
+      "run",
+      "--rm",
+      "--name",
+      "signalled",
+      testImage,
+      "sh",
+      "-c",
+      "trap 'exit 9' TERM; echo ready; while :; do usleep 20000; done",
+    ],
+    {
+      env: { ...process.env, BERTH_HOST: `unix://${engine.socket}` },
+      stdout: "pipe",
+    },
+  );
   const reader = child.stdout.getReader();
   expect(new TextDecoder().decode((await reader.read()).value)).toBe("ready\n");
   child.kill("SIGTERM");
@@ -74,7 +89,9 @@ test("signals go to the program, whose exit code comes back", async () => {
 test("exec, logs, stop, kill, restart, rename, wait, rm", async () => {
   await using engine = await startEngine();
   await berth(engine, "run", "-d", "--name", "box", testImage, "sh", "-c", "echo up; sleep 600");
-  expect(await berth(engine, "exec", "-w", "/data", "-e", "X=1", "-u", "app", "box", "sh", "-c", "echo $(pwd) $X $(id -un)")).toBe("/data 1 app\n");
+  expect(
+    await berth(engine, "exec", "-w", "/data", "-e", "X=1", "-u", "app", "box", "sh", "-c", "echo $(pwd) $X $(id -un)"),
+  ).toBe("/data 1 app\n");
   expect((await engine.berth(["exec", "-i", "box", "cat"], { stdin: "in" })).stdout).toBe("in");
   await until("it logged", async () => (await berth(engine, "logs", "--tail", "1", "box")) === "up\n");
   await berth(engine, "restart", "-t", "0", "box");
@@ -103,7 +120,9 @@ test("help, version and completions need no daemon", async () => {
   await using engine = await startEngine({ image: false });
   const offline = { env: { BERTH_HOST: "unix:///nonexistent.sock" } };
   expect((await engine.berth(["--help"], offline)).stdout).toContain("Usage:");
-  expect((await engine.berth(["run", "--help"], offline)).stdout).toContain("Usage:  berth run [OPTIONS] IMAGE [COMMAND] [ARG...]");
+  expect((await engine.berth(["run", "--help"], offline)).stdout).toContain(
+    "Usage:  berth run [OPTIONS] IMAGE [COMMAND] [ARG...]",
+  );
   expect((await engine.berth(["--version"], offline)).stdout).toMatch(/^Berth version \d+\.\d+\.\d+/);
   for (const shell of ["bash", "zsh", "fish"]) {
     const { code, stdout } = await engine.berth(["completion", shell], offline);

@@ -8,9 +8,15 @@ import { until } from "../harness/process.ts";
 
 test("twenty containers keep their pids, no log line is missing, and exits carry their code and time", async () => {
   await using engine = await startEngine();
-  const quiet = await Promise.all(Array.from({ length: 16 }, (_, index) => engine.run(["sleep", "600"], { name: `quiet${index}` })));
+  const quiet = await Promise.all(
+    Array.from({ length: 16 }, (_, index) => engine.run(["sleep", "600"], { name: `quiet${index}` })),
+  );
   // About ten thousand lines a second, numbered.
-  const chatty = await engine.run(["sh", "-c", "i=0; while :; do seq $i $((i + 499)); i=$((i + 500)); usleep 50000; done"]);
+  const chatty = await engine.run([
+    "sh",
+    "-c",
+    "i=0; while :; do seq $i $((i + 499)); i=$((i + 500)); usleep 50000; done",
+  ]);
   const leaving = await engine.run(["sh", "-c", "trap 'exit 42' USR1; echo ready; while :; do usleep 20000; done"]);
   const again = await engine.run(["sh", "-c", "trap 'exit 1' USR1; echo up; while :; do usleep 20000; done"], {
     HostConfig: { RestartPolicy: { Name: "always", MaximumRetryCount: 0 } },
@@ -20,7 +26,10 @@ test("twenty containers keep their pids, no log line is missing, and exits carry
   expect(all).toHaveLength(20);
   const pids = new Map<string, number>();
   for (const box of all) pids.set(box.id, (await box.inspect()).State.Pid);
-  await until("the traps are set", async () => (await leaving.logs()).stdout !== "" && (await again.logs()).stdout !== "");
+  await until(
+    "the traps are set",
+    async () => (await leaving.logs()).stdout !== "" && (await again.logs()).stdout !== "",
+  );
 
   await engine.kill9();
   const killed = Date.now();

@@ -29,7 +29,23 @@ cli(`docker run: output, exit codes, stdin, --rm${why}`, async () => {
 
 cli(`docker run -d, ps, exec, logs, inspect, stop, rm${why}`, async () => {
   await using engine = await startEngine();
-  const id = (await docker(engine, "run", "-d", "--name", "web", "-p", "80", "-e", "A=b", testImage, "sh", "-c", "echo up; sleep 600")).trim();
+  const id = (
+    await docker(
+      engine,
+      "run",
+      "-d",
+      "--name",
+      "web",
+      "-p",
+      "80",
+      "-e",
+      "A=b",
+      testImage,
+      "sh",
+      "-c",
+      "echo up; sleep 600",
+    )
+  ).trim();
   expect(await docker(engine, "ps", "--format", "{{.Names}} {{.Image}} {{.State}}")).toBe(`web ${testImage} running\n`);
   expect(await docker(engine, "exec", "web", "printenv", "A")).toBe("b\n");
   expect(await docker(engine, "inspect", "--format", "{{.Id}}", "web")).toBe(`${id}\n`);
@@ -80,12 +96,25 @@ cli(`docker volume, network, events, info, version, system df${why}`, async () =
   await using engine = await startEngine();
   await docker(engine, "volume", "create", "v");
   await docker(engine, "run", "--rm", "-v", "v:/data", testImage, "sh", "-c", "echo kept > /data/x");
-  expect(await docker(engine, "run", "--rm", "--mount", "type=volume,source=v,target=/d,readonly", testImage, "cat", "/d/x")).toBe("kept\n");
+  expect(
+    await docker(engine, "run", "--rm", "--mount", "type=volume,source=v,target=/d,readonly", testImage, "cat", "/d/x"),
+  ).toBe("kept\n");
   expect(await docker(engine, "volume", "ls", "-q")).toBe("v\n");
   await docker(engine, "network", "create", "n");
   expect(await docker(engine, "network", "ls", "--format", "{{.Name}}")).toBe("bridge\nhost\nn\nnone\n");
   await docker(engine, "network", "rm", "n");
-  const events = await docker(engine, "events", "--since", "1m", "--until", "0s", "--filter", "type=volume", "--format", "{{.Action}}");
+  const events = await docker(
+    engine,
+    "events",
+    "--since",
+    "1m",
+    "--until",
+    "0s",
+    "--filter",
+    "type=volume",
+    "--format",
+    "{{.Action}}",
+  );
   expect(events).toStartWith("create\n");
   expect(await docker(engine, "info", "--format", "{{.DockerRootDir}}")).toBe(`${engine.dataRoot}\n`);
   expect(await docker(engine, "version", "--format", "{{.Server.APIVersion}}")).toBe("1.50\n");

@@ -24,7 +24,9 @@ function collector(): Writable & { text: () => string } {
 test("docker.run gives the output and the exit code", async () => {
   await using engine = await startEngine();
   const out = collector();
-  const [result] = (await connect(engine).run(testImage, ["sh", "-c", "echo hi; exit 3"], out)) as [{ StatusCode: number }];
+  const [result] = (await connect(engine).run(testImage, ["sh", "-c", "echo hi; exit 3"], out)) as [
+    { StatusCode: number },
+  ];
   expect(result.StatusCode).toBe(3);
   expect(out.text()).toContain("hi");
 });
@@ -52,9 +54,18 @@ test("create, attach with stdin, start, wait, inspect and remove", async () => {
 test("exec, logs, stop, listing with filters", async () => {
   await using engine = await startEngine();
   const docker = connect(engine);
-  const container = await docker.createContainer({ Image: testImage, Cmd: ["sh", "-c", "echo started; sleep 600"], Labels: { part: "a" } });
+  const container = await docker.createContainer({
+    Image: testImage,
+    Cmd: ["sh", "-c", "echo started; sleep 600"],
+    Labels: { part: "a" },
+  });
   await container.start();
-  const exec = await container.exec({ Cmd: ["sh", "-c", "cat; exit 2"], AttachStdin: true, AttachStdout: true, AttachStderr: true });
+  const exec = await container.exec({
+    Cmd: ["sh", "-c", "cat; exit 2"],
+    AttachStdin: true,
+    AttachStdout: true,
+    AttachStderr: true,
+  });
   const stream = await exec.start({ hijack: true, stdin: true });
   const out = collector();
   docker.modem.demuxStream(stream, out, out);
@@ -81,7 +92,9 @@ test("events arrive while things happen; images load, tag and go", async () => {
   });
   const { Readable } = await import("node:stream");
   const progress = await docker.loadImage(Readable.from([await busyboxArchive()]));
-  await new Promise<void>((resolve, reject) => docker.modem.followProgress(progress, (error) => (error ? reject(error) : resolve())));
+  await new Promise<void>((resolve, reject) =>
+    docker.modem.followProgress(progress, (error) => (error ? reject(error) : resolve())),
+  );
   await docker.getImage(testImage).tag({ repo: "again", tag: "2" });
   expect((await docker.listImages()).map(({ RepoTags }) => RepoTags?.toSorted())).toEqual([["again:2", testImage]]);
   await docker.getImage("again:2").remove();

@@ -13,7 +13,9 @@ test("a port in use fails the start and gives everything back", async () => {
     HostConfig: { PortBindings: { "80/tcp": [{ HostIp: "", HostPort: String(port) }] } },
   };
   const box = await engine.create(["sleep", "600"], publish);
-  await expect(box.start()).rejects.toMatchObject({ message: expect.stringMatching(/address already in use|port is already allocated/) });
+  await expect(box.start()).rejects.toMatchObject({
+    message: expect.stringMatching(/address already in use|port is already allocated/),
+  });
   await new Promise((resolve) => server.close(resolve));
   await box.start();
   const second = await engine.create(["sleep", "600"], publish);

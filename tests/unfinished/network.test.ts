@@ -10,7 +10,10 @@ const greeting = "hello from the container\n";
 
 /** What `-p` sends: the port exposed, and bound to the host. An empty host port is for the daemon to choose. */
 function publish(port: string, hostIp = "", hostPort = "") {
-  return { ExposedPorts: { [port]: {} }, HostConfig: { PortBindings: { [port]: [{ HostIp: hostIp, HostPort: hostPort }] } } };
+  return {
+    ExposedPorts: { [port]: {} },
+    HostConfig: { PortBindings: { [port]: [{ HostIp: hostIp, HostPort: hostPort }] } },
+  };
 }
 
 async function get(url: string): Promise<string | undefined> {
@@ -70,7 +73,10 @@ test("published on 127.0.0.1 only, it is not reachable on other addresses", asyn
 
 test("-P publishes what the image exposes, ranges and udp as well", async () => {
   await using engine = await startEngine();
-  const server = await engine.run(httpd, { ExposedPorts: { "80/tcp": {}, "53/udp": {} }, HostConfig: { PublishAllPorts: true } });
+  const server = await engine.run(httpd, {
+    ExposedPorts: { "80/tcp": {}, "53/udp": {} },
+    HostConfig: { PublishAllPorts: true },
+  });
   const port = await publishedPort(server);
   await until("it answers", async () => (await get(`http://127.0.0.1:${port}/`)) === greeting);
   expect(Number(await publishedPort(server, "53/udp"))).toBeGreaterThan(0);
@@ -93,7 +99,12 @@ test("containers know their own name, hosts entries and nameservers", async () =
   await using engine = await startEngine();
   const box = await engine.run(["sleep", "600"], {
     Hostname: "pier",
-    HostConfig: { ExtraHosts: ["db:10.9.8.7", "up:host-gateway"], Dns: ["9.9.9.9"], DnsSearch: ["example.org"], DnsOptions: ["ndots:2"] },
+    HostConfig: {
+      ExtraHosts: ["db:10.9.8.7", "up:host-gateway"],
+      Dns: ["9.9.9.9"],
+      DnsSearch: ["example.org"],
+      DnsOptions: ["ndots:2"],
+    },
   });
   const { IPAddress, Gateway } = (await box.inspect()).NetworkSettings;
   const hosts = (await box.exec(["cat", "/etc/hosts"])).stdout;

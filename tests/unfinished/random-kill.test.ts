@@ -34,7 +34,12 @@ test(
   60_000 + rounds * 10_000,
 );
 
-function keepBusy(engine: Engine, base: Buffer<ArrayBuffer>, registry: LocalRegistry, round: number): Promise<unknown>[] {
+function keepBusy(
+  engine: Engine,
+  base: Buffer<ArrayBuffer>,
+  registry: LocalRegistry,
+  round: number,
+): Promise<unknown>[] {
   const archive = dockerArchive({
     tags: [`loaded:${round}`],
     layers: [base, tar([{ name: "round", content: crypto.randomUUID().repeat(1000) }])],
@@ -44,7 +49,10 @@ function keepBusy(engine: Engine, base: Buffer<ArrayBuffer>, registry: LocalRegi
       const box = await engine.run(["sh", "-c", "echo x; sleep 0.1"], {
         Volumes: { "/scratch": {} },
         ExposedPorts: { "80/tcp": {} },
-        HostConfig: { AutoRemove: index % 2 === 0, PortBindings: { "80/tcp": [{ HostIp: "127.0.0.1", HostPort: "" }] } },
+        HostConfig: {
+          AutoRemove: index % 2 === 0,
+          PortBindings: { "80/tcp": [{ HostIp: "127.0.0.1", HostPort: "" }] },
+        },
       });
       await box.wait();
       await box.remove({ force: true });

@@ -37,7 +37,9 @@ const healthcheck: z.ZodType<HealthConfig | null> = z
     StartInterval: integer,
     Retries: integer,
   })
-  .transform((health) => omitEmpty<HealthConfig>(health, ["Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"]))
+  .transform((health) =>
+    omitEmpty<HealthConfig>(health, ["Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"]),
+  )
   .nullish()
   .transform((health) => health ?? null);
 
@@ -147,7 +149,10 @@ const mount = z
     Consistency: text,
     BindOptions: z
       .object({
-        Propagation: oneOf(propagations, (value) => `invalid mount config for type "bind": invalid propagation mode: ${String(value)}`),
+        Propagation: oneOf(
+          propagations,
+          (value) => `invalid mount config for type "bind": invalid propagation mode: ${String(value)}`,
+        ),
         NonRecursive: flag,
         CreateMountpoint: flag,
         ReadOnlyNonRecursive: flag,
@@ -261,21 +266,25 @@ export const containerCreateSchema: z.ZodType<ContainerCreateRequest> = z
   }));
 
 /** Body of `POST /commit`: only what the client named. */
-export const commitConfigSchema: z.ZodType<Partial<ContainerConfig>> = z
-  .looseObject({})
-  .transform((body, context) => {
-    const named = Object.entries(body).filter(([key, value]) => key in configShape && value !== null && value !== undefined);
-    const parsed = z.object(configShape).safeParse(Object.fromEntries(named), { reportInput: true });
-    if (!parsed.success) {
-      for (const issue of parsed.error.issues) context.issues.push(issue as z.core.$ZodRawIssue);
-      return z.NEVER;
-    }
-    const keys = new Set(named.map(([key]) => key));
-    return Object.fromEntries(Object.entries(parsed.data).filter(([key]) => keys.has(key))) as Partial<ContainerConfig>;
-  });
+export const commitConfigSchema: z.ZodType<Partial<ContainerConfig>> = z.looseObject({}).transform((body, context) => {
+  const named = Object.entries(body).filter(
+    ([key, value]) => key in configShape && value !== null && value !== undefined,
+  );
+  const parsed = z.object(configShape).safeParse(Object.fromEntries(named), { reportInput: true });
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) context.issues.push(issue as z.core.$ZodRawIssue);
+    return z.NEVER;
+  }
+  const keys = new Set(named.map(([key]) => key));
+  return Object.fromEntries(Object.entries(parsed.data).filter(([key]) => keys.has(key))) as Partial<ContainerConfig>;
+});
 
 /** Body of `POST /containers/{id}/update`: only what the client named. */
 export const containerUpdateSchema: z.ZodType<ContainerUpdateBody> = z
   .object({ ...resourcesShape, RestartPolicy: restartPolicy })
   .partial()
-  .transform((body) => Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) as ContainerUpdateBody & Partial<Resources>);
+  .transform(
+    (body) =>
+      Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) as ContainerUpdateBody &
+        Partial<Resources>,
+  );

@@ -16,7 +16,12 @@ function describe(issue: z.core.$ZodIssue): string {
     const inner = issue.errors[0][0];
     return describe({ ...inner, path: [...issue.path, ...inner.path] });
   }
-  const wanted = issue.code === "invalid_type" ? issue.expected : issue.code === "too_big" || issue.code === "too_small" ? "int" : undefined;
+  const wanted =
+    issue.code === "invalid_type"
+      ? issue.expected
+      : issue.code === "too_big" || issue.code === "too_small"
+        ? "int"
+        : undefined;
   if (wanted === undefined) return `invalid JSON: ${issue.path.join(".")}: ${issue.message}`;
   const field = issue.path.length === 0 ? "value" : `struct field ${issue.path.join(".")}`;
   return `invalid JSON: json: cannot unmarshal ${goName(issue.input)} into Go ${field} of type ${goTypes[wanted] ?? wanted}`;
@@ -53,14 +58,13 @@ export const textList = orZero(z.array(z.string()), null);
 export const textMap = orZero(z.record(z.string(), text), null);
 
 /** Go's strslice: a list, or one text that stands for a list of one. */
-export const words = orZero(
-  z.union([z.array(z.string()), z.string().transform((one) => [one])]),
-  null,
-);
+export const words = orZero(z.union([z.array(z.string()), z.string().transform((one) => [one])]), null);
 
 /** Go's `map[string]struct{}`. */
 export const textSet = orZero(
-  z.record(z.string(), z.unknown()).transform((set) => Object.fromEntries(Object.keys(set).map((key) => [key, {} as Record<string, never>]))),
+  z
+    .record(z.string(), z.unknown())
+    .transform((set) => Object.fromEntries(Object.keys(set).map((key) => [key, {} as Record<string, never>]))),
   null,
 );
 
@@ -69,7 +73,10 @@ export function list<T>(schema: z.ZodType<T>): z.ZodType<T[] | null> {
 }
 
 /** One of `values`; `refusal` words what is said of anything else. */
-export function oneOf<const T extends string>(values: readonly T[], refusal: (value: unknown) => string): z.ZodType<T | ""> {
+export function oneOf<const T extends string>(
+  values: readonly T[],
+  refusal: (value: unknown) => string,
+): z.ZodType<T | ""> {
   return orZero(z.enum(values, { error: (issue) => refusal(issue.input) }), "");
 }
 

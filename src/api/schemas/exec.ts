@@ -22,4 +22,8 @@ export const execConfigSchema: z.ZodType<ExecConfig> = z.object({
   Cmd: words.transform((list) => list ?? []),
 });
 
-export const execStartSchema: z.ZodType<ExecStartBody> = z.object({ Detach: flag, Tty: flag, ConsoleSize: optionalConsoleSize });
+export const execStartSchema: z.ZodType<ExecStartBody> = z.object({
+  Detach: flag,
+  Tty: flag,
+  ConsoleSize: optionalConsoleSize,
+});

@@ -70,5 +70,8 @@ export const networkCreateSchema: z.ZodType<NetworkCreateBody> = z.object({
   Labels: textMap,
 });
 
-export const networkConnectSchema: z.ZodType<NetworkConnectBody> = z.object({ Container: text, EndpointConfig: endpoint });
+export const networkConnectSchema: z.ZodType<NetworkConnectBody> = z.object({
+  Container: text,
+  EndpointConfig: endpoint,
+});
 export const networkDisconnectSchema: z.ZodType<NetworkDisconnectBody> = z.object({ Container: text, Force: flag });

@@ -1,7 +1,18 @@
 /** Wire object of `GET /events` (Engine API v1.50). */
 import type { StringMap } from "./container.ts";
 
-export type EventType = "builder" | "config" | "container" | "daemon" | "image" | "network" | "node" | "plugin" | "secret" | "service" | "volume";
+export type EventType =
+  | "builder"
+  | "config"
+  | "container"
+  | "daemon"
+  | "image"
+  | "network"
+  | "node"
+  | "plugin"
+  | "secret"
+  | "service"
+  | "volume";
 
 export interface EventMessage {
   Type: EventType;

@@ -21,12 +21,15 @@ export const verb = define({
     const { daemon } = session;
     const { Id, Config } = await attachable(session, name);
     const stdin = !flags["no-stdin"] && Config.OpenStdin;
-    if (!flags["no-stdin"] && Config.Tty && !session.interactive) throw new ExitError(1, "the input device is not a TTY");
+    if (!flags["no-stdin"] && Config.Tty && !session.interactive)
+      throw new ExitError(1, "the input device is not a TTY");
     const detachKeys = flags["detach-keys"] || (session.preferences.detachKeys ?? "");
     parseDetachKeys(detachKeys);
     using _signals = flags["sig-proxy"] && !Config.Tty ? proxySignals(daemon, Id) : undefined;
     const [stream, { exit }] = await Promise.all([
-      daemon.hijack(`/containers/${Id}/attach`, { query: { stream: true, stdin, stdout: true, stderr: true, detachKeys: detachKeys || undefined } }),
+      daemon.hijack(`/containers/${Id}/attach`, {
+        query: { stream: true, stdin, stdout: true, stderr: true, detachKeys: detachKeys || undefined },
+      }),
       awaitExit(daemon, Id, "not-running"),
     ]);
     const pumped = pump(session, stream, { stdin, stdout: true, stderr: true, tty: Config.Tty, detachKeys });
@@ -49,6 +52,9 @@ async function redraw(session: Session, id: string): Promise<Disposable> {
   const { terminalSize } = await import("../terminal.ts");
   const size = terminalSize();
   const path = `/containers/${id}/resize`;
-  if (size) await session.daemon.send("POST", path, { query: { h: size.height + 1, w: size.width + 1 } }).catch(() => undefined);
+  if (size)
+    await session.daemon
+      .send("POST", path, { query: { h: size.height + 1, w: size.width + 1 } })
+      .catch(() => undefined);
   return followSize(session.daemon, path);
 }

@@ -1,6 +1,12 @@
 /** Turns the options of `run` and `create` into the body of `POST /containers/create`, as Docker's client does. */
 import { readFileSync } from "node:fs";
-import type { ContainerCreateBody, HealthConfig, RestartPolicyName, StringMap, StringSet } from "#api/types/container.ts";
+import type {
+  ContainerCreateBody,
+  HealthConfig,
+  RestartPolicyName,
+  StringMap,
+  StringSet,
+} from "#api/types/container.ts";
 import { quote } from "../go.ts";
 import type { Parsed, Values } from "../flags.ts";
 import { isCdiName, parseDevice } from "./device-spec.ts";
@@ -13,7 +19,11 @@ import { parseExpose, parsePublish } from "./port-spec.ts";
 type Options = Values<typeof containerFlags>;
 
 /** Throws an Error with Docker's words for what contradicts itself or cannot be read. */
-export function createBody(parsed: Pick<Parsed<typeof containerFlags>, "flags" | "changed">, image: string, command: readonly string[]): ContainerCreateBody {
+export function createBody(
+  parsed: Pick<Parsed<typeof containerFlags>, "flags" | "changed">,
+  image: string,
+  command: readonly string[],
+): ContainerCreateBody {
   const { flags, changed } = parsed;
   check(flags);
   const ports = parsePublish(flags.publish);
@@ -49,9 +59,11 @@ export function createBody(parsed: Pick<Parsed<typeof containerFlags>, "flags" |
 }
 
 function check(flags: Options): void {
-  if (flags["mac-address"] && !isMac(flags["mac-address"])) throw new Error(`${flags["mac-address"]} is not a valid mac address`);
+  if (flags["mac-address"] && !isMac(flags["mac-address"]))
+    throw new Error(`${flags["mac-address"]} is not a valid mac address`);
   const swappiness = flags["memory-swappiness"];
-  if (swappiness < -1 || swappiness > 100) throw new Error(`invalid value: ${swappiness}. Valid memory swappiness range is 0-100`);
+  if (swappiness < -1 || swappiness > 100)
+    throw new Error(`invalid value: ${swappiness}. Valid memory swappiness range is 0-100`);
   const namespaces = [
     ["pid", "PID", ["host"], true],
     ["uts", "UTS", ["host"], false],
@@ -63,7 +75,8 @@ function check(flags: Options): void {
     if (mode === "" || modes.some((known) => known === mode) || (joins && /^container:./.test(mode))) continue;
     throw new Error(`--${flag}: invalid ${name} mode`);
   }
-  if (flags.rm && !["", "no"].includes(flags.restart)) throw new Error("conflicting options: cannot specify both --restart and --rm");
+  if (flags.rm && !["", "no"].includes(flags.restart))
+    throw new Error("conflicting options: cannot specify both --restart and --rm");
 }
 
 function hostConfig(
@@ -119,9 +132,14 @@ function hostConfig(
 function resources(flags: Options) {
   const devices = flags.device.filter((text) => !isCdiName(text)).map(parseDevice);
   const cdi = flags.device.filter(isCdiName);
-  const requests = [...flags.gpus, ...(cdi.length > 0 ? [{ Driver: "cdi", Count: 0, DeviceIDs: cdi, Capabilities: null, Options: null }] : [])];
+  const requests = [
+    ...flags.gpus,
+    ...(cdi.length > 0 ? [{ Driver: "cdi", Count: 0, DeviceIDs: cdi, Capabilities: null, Options: null }] : []),
+  ];
   // A later limit of the same name wins.
-  const ulimits = [...new Map(flags.ulimit.map((limit) => [limit.Name, limit])).values()].toSorted((a, b) => (a.Name < b.Name ? -1 : 1));
+  const ulimits = [...new Map(flags.ulimit.map((limit) => [limit.Name, limit])).values()].toSorted((a, b) =>
+    a.Name < b.Name ? -1 : 1,
+  );
   return {
     CpuShares: flags["cpu-shares"],
     Memory: flags.memory,
@@ -170,7 +188,13 @@ function healthcheck(flags: Options): { Healthcheck?: HealthConfig } {
     return { Healthcheck: { Test: ["NONE"] } };
   }
   if (!asked) return {};
-  for (const name of ["health-interval", "health-timeout", "health-retries", "health-start-period", "health-start-interval"] as const) {
+  for (const name of [
+    "health-interval",
+    "health-timeout",
+    "health-retries",
+    "health-start-period",
+    "health-start-interval",
+  ] as const) {
     if (flags[name] < 0) throw new Error(`--${name} cannot be negative`);
   }
   const set = Object.fromEntries(Object.entries(numbers).filter(([, number]) => number !== 0));
@@ -205,7 +229,8 @@ function plainNetworkOptions(flags: Options): PlainOptions {
 }
 
 function logOptions(flags: Options): StringMap {
-  if (flags["log-driver"] === "none" && flags["log-opt"].length > 0) throw new Error(`invalid logging opts for driver ${flags["log-driver"]}`);
+  if (flags["log-driver"] === "none" && flags["log-opt"].length > 0)
+    throw new Error(`invalid logging opts for driver ${flags["log-driver"]}`);
   return toMap(flags["log-opt"]);
 }
 
@@ -230,7 +255,9 @@ function profile(path: string): string {
   try {
     return JSON.stringify(JSON.parse(text));
   } catch (error) {
-    throw new Error(`compacting json for seccomp profile (${path}) failed: ${(error as Error).message}`, { cause: error });
+    throw new Error(`compacting json for seccomp profile (${path}) failed: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 
@@ -240,9 +267,16 @@ function storageOptions(options: readonly string[]): StringMap {
 }
 
 /** Normalised as `CAP_X`, sorted; what is added is not dropped, and ALL outweighs any other name. */
-function capabilities(add: readonly string[], drop: readonly string[]): { CapAdd: string[] | null; CapDrop: string[] | null } {
+function capabilities(
+  add: readonly string[],
+  drop: readonly string[],
+): { CapAdd: string[] | null; CapDrop: string[] | null } {
   const normal = (names: readonly string[]) => {
-    const caps = new Set(names.map((name) => name.trim().toUpperCase()).map((name) => (name === "ALL" || name.startsWith("CAP_") ? name : `CAP_${name}`)));
+    const caps = new Set(
+      names
+        .map((name) => name.trim().toUpperCase())
+        .map((name) => (name === "ALL" || name.startsWith("CAP_") ? name : `CAP_${name}`)),
+    );
     return caps.has("ALL") ? ["ALL"] : [...caps].toSorted();
   };
   const added = normal(add);

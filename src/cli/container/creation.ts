@@ -19,7 +19,8 @@ export function bodyOf(verb: string, parsed: CreationOptions): ContainerCreateBo
   const [image = "", ...command] = parsed.args;
   const { pull } = parsed.flags;
   try {
-    if (!["always", "missing", "never"].includes(pull)) throw new Error(`invalid pull option: '${pull}': must be one of "always", "missing" or "never"`);
+    if (!["always", "missing", "never"].includes(pull))
+      throw new Error(`invalid pull option: '${pull}': must be one of "always", "missing" or "never"`);
     if (parsed.flags["use-api-socket"]) throw new Error("--use-api-socket is not available yet");
     if (parsed.flags["disable-content-trust"] === false) throw new Error("content trust is not available");
     return createBody(parsed, image, command);
@@ -33,13 +34,18 @@ export function runFailure(verb: string, error: unknown): unknown {
   if (error instanceof ExitError && error.code !== 1) return error;
   const message = errorMessage(error);
   let code = 125;
-  if (/executable file not found|no such file or directory|system cannot find the file specified/.test(message)) code = 127;
+  if (/executable file not found|no such file or directory|system cannot find the file specified/.test(message))
+    code = 127;
   else if (/permission denied|is a directory/.test(message) && error instanceof DaemonError) code = 126;
   return new ExitError(code, `berth: ${message}${helpHint(verb)}`, { cause: error });
 }
 
 /** Creates the container and resolves with its id. Warnings go to stderr. Rejects as the daemon does. */
-export async function createContainer(session: Session, { flags }: CreationOptions, body: ContainerCreateBody): Promise<string> {
+export async function createContainer(
+  session: Session,
+  { flags }: CreationOptions,
+  body: ContainerCreateBody,
+): Promise<string> {
   using idFile = flags.cidfile ? new IdFile(flags.cidfile) : undefined;
   const image = body.Image ?? "";
   if (flags.pull === "always") await pull(session, image, flags);
@@ -49,10 +55,17 @@ export async function createContainer(session: Session, { flags }: CreationOptio
   return created.Id;
 }
 
-async function create(session: Session, flags: CreationOptions["flags"], body: ContainerCreateBody): Promise<ContainerCreateResponse> {
+async function create(
+  session: Session,
+  flags: CreationOptions["flags"],
+  body: ContainerCreateBody,
+): Promise<ContainerCreateResponse> {
   const attempt = () =>
     session.daemon.json<ContainerCreateResponse>("POST", "/containers/create", {
-      query: { name: flags.name || undefined, platform: flags.platform || session.env["DOCKER_DEFAULT_PLATFORM"] || undefined },
+      query: {
+        name: flags.name || undefined,
+        platform: flags.platform || session.env["DOCKER_DEFAULT_PLATFORM"] || undefined,
+      },
       body,
     });
   try {
@@ -62,7 +75,9 @@ async function create(session: Session, flags: CreationOptions["flags"], body: C
     if (!missing || flags.pull !== "missing") throw error;
     if (!flags.quiet) {
       const { familiarReference, parseReference, withDefaultTag } = await import("#oci/reference.ts");
-      session.err.line(`Unable to find image '${familiarReference(withDefaultTag(parseReference(body.Image ?? "")))}' locally`);
+      session.err.line(
+        `Unable to find image '${familiarReference(withDefaultTag(parseReference(body.Image ?? "")))}' locally`,
+      );
     }
     await pull(session, body.Image ?? "", flags);
     return attempt();

@@ -30,7 +30,8 @@ function isMode(text: string): boolean {
 }
 
 export function parseCgroupRule(text: string): string {
-  if (!/^[acb] ([0-9]+|\*):([0-9]+|\*) [rwm]{1,3}$/.test(text)) throw new Error(`invalid device cgroup format '${text}'`);
+  if (!/^[acb] ([0-9]+|\*):([0-9]+|\*) [rwm]{1,3}$/.test(text))
+    throw new Error(`invalid device cgroup format '${text}'`);
   return text;
 }
 
@@ -57,7 +58,9 @@ export function parseBpsDevice(text: string): ThrottleDevice {
 export function parseIopsDevice(text: string): ThrottleDevice {
   const [path, rate] = devicePath(text);
   if (!/^\d+$/.test(rate)) {
-    throw new Error(`invalid rate for device: ${text}. The correct format is <device-path>:<number>. Number must be a positive integer`);
+    throw new Error(
+      `invalid rate for device: ${text}. The correct format is <device-path>:<number>. Number must be a positive integer`,
+    );
   }
   return { Path: path, Rate: Number(rate) };
 }
@@ -87,7 +90,9 @@ export function parseGpus(text: string): DeviceRequest {
     else if (key === "device") request.DeviceIDs = value.split(",");
     else if (key === "capabilities") request.Capabilities = [[...value.split(","), "gpu"]];
     else if (key === "options") {
-      request.Options = Object.fromEntries(splitCsv(value).map((option) => option.split(/=(.*)/s, 2).concat("").slice(0, 2) as [string, string]));
+      request.Options = Object.fromEntries(
+        splitCsv(value).map((option) => option.split(/=(.*)/s, 2).concat("").slice(0, 2) as [string, string]),
+      );
     } else throw new Error(`unexpected key '${key}' in '${field}'`);
   }
   if (!seen.has("count") && request.DeviceIDs === null) request.Count = 1;
@@ -126,12 +131,15 @@ export function parseUlimit(text: string): Ulimit {
   if (!ulimitNames.includes(name)) throw new Error(`invalid ulimit type: ${name}`);
   const limits = text.slice(cut + 1).split(":");
   if (limits.length > 2) {
-    throw new Error(`too many limit value arguments - ${text.slice(cut + 1)}, can only have up to two, \`soft[:hard]\``);
+    throw new Error(
+      `too many limit value arguments - ${text.slice(cut + 1)}, can only have up to two, \`soft[:hard]\``,
+    );
   }
   const [soft = 0, hard = soft] = limits.map((limit) => parseInteger(limit, { bits: 64, signed: true }));
   if (hard !== -1 && soft === -1) {
     throw new Error(`ulimit soft limit must be less than or equal to hard limit: soft: -1 (unlimited), hard: ${hard}`);
   }
-  if (hard !== -1 && soft > hard) throw new Error(`ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`);
+  if (hard !== -1 && soft > hard)
+    throw new Error(`ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`);
   return { Name: name, Soft: soft, Hard: hard };
 }

@@ -11,7 +11,10 @@ export const verb = define({
   args: { min: 1, max: 1 },
   complete: ["containers"],
   async run(session, { args: [name = ""] }) {
-    const changes = await session.daemon.json<FilesystemChange[] | null>("GET", `/containers/${encodeURIComponent(name)}/changes`);
+    const changes = await session.daemon.json<FilesystemChange[] | null>(
+      "GET",
+      `/containers/${encodeURIComponent(name)}/changes`,
+    );
     session.out.write((changes ?? []).map(({ Kind, Path }) => `${letters[Kind]} ${Path}\n`).join(""));
   },
 });

@@ -45,7 +45,10 @@ export const verb = define({
       AttachStdout: !flags.detach,
       AttachStderr: !flags.detach,
       DetachKeys: detachKeys,
-      Env: [...flags["env-file"].flatMap((path) => readKeyValues(path, (variable) => process.env[variable])), ...flags.env],
+      Env: [
+        ...flags["env-file"].flatMap((path) => readKeyValues(path, (variable) => process.env[variable])),
+        ...flags.env,
+      ],
       WorkingDir: flags.workdir,
       Cmd: command,
     };

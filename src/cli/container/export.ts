@@ -9,6 +9,8 @@ export const verb = define({
   args: { min: 1, max: 1 },
   complete: ["containers"],
   run(session, { flags, args: [name = ""] }) {
-    return saveTo(session, flags.output, "container", () => session.daemon.send("GET", `/containers/${encodeURIComponent(name)}/export`));
+    return saveTo(session, flags.output, "container", () =>
+      session.daemon.send("GET", `/containers/${encodeURIComponent(name)}/export`),
+    );
   },
 });

@@ -11,7 +11,11 @@ export const verb = define({
   complete: ["containers"],
   run(session, { flags, args }) {
     return inspectAll(session, args, flags.format, async (name) =>
-      (await session.daemon.send("GET", `/containers/${encodeURIComponent(name)}/json`, { query: { size: flags.size } })).text(),
+      (
+        await session.daemon.send("GET", `/containers/${encodeURIComponent(name)}/json`, {
+          query: { size: flags.size },
+        })
+      ).text(),
     );
   },
 });

@@ -11,7 +11,9 @@ export const verb = define({
   complete: ["running"],
   run(session, { flags, args }) {
     return forEach(session, args, async (id) => {
-      await session.daemon.send("POST", `/containers/${encodeURIComponent(id)}/kill`, { query: { signal: flags.signal || undefined } });
+      await session.daemon.send("POST", `/containers/${encodeURIComponent(id)}/kill`, {
+        query: { signal: flags.signal || undefined },
+      });
     });
   },
 });

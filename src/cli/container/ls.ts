@@ -39,7 +39,8 @@ export const verb = define({
   },
   args: { min: 0, max: 0 },
   async run(session, { flags, changed }) {
-    if (flags.format && flags.quiet) session.err.line("WARNING: Ignoring custom format, because both --format and --quiet are set.");
+    if (flags.format && flags.quiet)
+      session.err.line("WARNING: Ignoring custom format, because both --format and --quiet are set.");
     const custom = flags.quiet ? "{{.ID}}" : flags.format || (session.preferences.psFormat ?? "");
     const table = [...columns, ...(flags.size ? ["Size"] : [])].map((name) => `{{.${name}}}`).join("\t");
     const formatter = new Formatter(custom, table, containerHeaders);

@@ -43,7 +43,12 @@ const keys: Keys = {
   "tmpfs-size": (mount, value, key) => void (tmpfs(mount).SizeBytes = orInvalid(key, value, parseBytes)),
   "tmpfs-mode": (mount, value, key) => void (tmpfs(mount).Mode = orInvalid(key, value, octal)),
 };
-const synonyms: Readonly<Record<string, string>> = { src: "source", dst: "target", destination: "target", ro: "readonly" };
+const synonyms: Readonly<Record<string, string>> = {
+  src: "source",
+  dst: "target",
+  destination: "target",
+  ro: "readonly",
+};
 
 /** One `--mount type=bind,src=/a,dst=/b`. Throws Docker's messages. */
 export function parseMount(text: string): Mount {
@@ -70,7 +75,8 @@ function check(mount: Mount): void {
   if (!mount.Type) throw new Error("type is required");
   if (!mount.Target) throw new Error("target is required");
   for (const [prefix, options] of Object.entries(optionsOf)) {
-    if (mount.Type !== prefix && mount[options]) throw new Error(`cannot mix '${prefix}-*' options with mount type '${mount.Type}'`);
+    if (mount.Type !== prefix && mount[options])
+      throw new Error(`cannot mix '${prefix}-*' options with mount type '${mount.Type}'`);
   }
   const { BindOptions: options, ReadOnly } = mount;
   if (options?.ReadOnlyNonRecursive && !ReadOnly) {
@@ -79,7 +85,9 @@ function check(mount: Mount): void {
   if (!options?.ReadOnlyForceRecursive) return;
   if (!ReadOnly) throw new Error("option 'bind-recursive=readonly' requires 'readonly' to be specified in conjunction");
   if (options.Propagation !== "rprivate") {
-    throw new Error("option 'bind-recursive=readonly' requires 'bind-propagation=rprivate' to be specified in conjunction");
+    throw new Error(
+      "option 'bind-recursive=readonly' requires 'bind-propagation=rprivate' to be specified in conjunction",
+    );
   }
 }
 

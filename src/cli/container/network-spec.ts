@@ -26,7 +26,17 @@ export function parseNetwork(text: string): Attachment {
     const cut = field.indexOf("=");
     if (cut <= 0) throw new Error(`invalid field ${field}`);
     const key = field.slice(0, cut).trim().toLowerCase();
-    found = { ...found, ...attach(found, key, field.slice(cut + 1).trim().toLowerCase()) };
+    found = {
+      ...found,
+      ...attach(
+        found,
+        key,
+        field
+          .slice(cut + 1)
+          .trim()
+          .toLowerCase(),
+      ),
+    };
   }
   if (found.target === "") throw new Error("network name/id is not specified");
   return found;
@@ -71,12 +81,14 @@ export function networkingConfig(networks: readonly Attachment[], plain: PlainOp
   const attachments = networks.length > 0 ? networks : [{ target: "default" }];
   attachments.forEach((attachment, at) => {
     const settings = endpoint(at === 0 ? merge(attachment, plain) : attachment);
-    if (Object.hasOwn(endpoints, attachment.target)) throw new Error(`network ${quote(attachment.target)} is specified multiple times`);
+    if (Object.hasOwn(endpoints, attachment.target))
+      throw new Error(`network ${quote(attachment.target)} is specified multiple times`);
     if (networks.length === 1 && Object.keys(settings).length === 0) return;
     endpoints[attachment.target] = settings;
   });
   const kinds = new Set(networks.map(({ target }) => isUserDefined(target)));
-  if (kinds.size > 1) throw new Error("conflicting options: cannot attach both user-defined and non-user-defined network-modes");
+  if (kinds.size > 1)
+    throw new Error("conflicting options: cannot attach both user-defined and non-user-defined network-modes");
   return { EndpointsConfig: endpoints };
 }
 
@@ -93,13 +105,24 @@ const exclusive: readonly (readonly [keyof PlainOptions, string])[] = [
 function merge(attachment: Attachment, plain: PlainOptions): Attachment {
   const { links, ...rest } = plain;
   for (const [key, both] of exclusive) {
-    if (attachment[key] !== undefined && plain[key] !== undefined) throw new Error(`conflicting options: cannot specify both ${both}`);
+    if (attachment[key] !== undefined && plain[key] !== undefined)
+      throw new Error(`conflicting options: cannot specify both ${both}`);
   }
   // On the default bridge a link is the container's own, in HostConfig.
   return { ...attachment, ...rest, ...(links && isUserDefined(attachment.target) ? { links } : {}) };
 }
 
-function endpoint({ target, aliases, links, driverOpts, ip, ip6, linkLocal, mac, priority }: Attachment): Partial<EndpointSettings> {
+function endpoint({
+  target,
+  aliases,
+  links,
+  driverOpts,
+  ip,
+  ip6,
+  linkLocal,
+  mac,
+  priority,
+}: Attachment): Partial<EndpointSettings> {
   if (target.trim() === "") throw new Error("no name set for network");
   if (!isUserDefined(target)) {
     if (aliases) throw new Error("network-scoped aliases are only supported for user-defined networks");
@@ -131,7 +154,10 @@ function isUserDefined(mode: string): boolean {
 
 /** EUI-48, EUI-64 or an InfiniBand address, as Go's net.ParseMAC takes them. */
 export function isMac(text: string): boolean {
-  return /^[0-9a-f]{2}(([:-])[0-9a-f]{2})(\2[0-9a-f]{2}){4}((\2[0-9a-f]{2}){2})?$/i.test(text.trim()) || /^[0-9a-f]{4}(\.[0-9a-f]{4}){2,3}$/i.test(text.trim());
+  return (
+    /^[0-9a-f]{2}(([:-])[0-9a-f]{2})(\2[0-9a-f]{2}){4}((\2[0-9a-f]{2}){2})?$/i.test(text.trim()) ||
+    /^[0-9a-f]{4}(\.[0-9a-f]{4}){2,3}$/i.test(text.trim())
+  );
 }
 
 /** Throws Docker's message for what is no address. */

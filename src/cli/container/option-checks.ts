@@ -24,7 +24,8 @@ export function checkExtraHost(text: string): string {
   const host = text.slice(0, Math.max(0, cut));
   if (host === "" || host.includes(":")) throw new Error(`bad format for add-host: ${quote(text)}`);
   const address = text.slice(cut + 1).replace(/^\[(.+)\]$/, "$1");
-  if (address !== "host-gateway" && !isAddress(address)) throw new Error(`invalid IP address in add-host: ${quote(address)}`);
+  if (address !== "host-gateway" && !isAddress(address))
+    throw new Error(`invalid IP address in add-host: ${quote(address)}`);
   return `${host}:${address}`;
 }
 
@@ -45,8 +46,10 @@ export function checkLink(text: string): string {
 export function checkSearchDomain(text: string): string {
   const domain = text.trim();
   if (domain === ".") return domain;
-  const valid = /^(:?(:?[a-zA-Z0-9]|(:?[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))(:?\.(:?[a-zA-Z0-9]|(:?[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])))*)\.?\s*$/;
-  if (!/[a-zA-Z]/.test(domain) || !valid.test(domain) || domain.length > 254) throw new Error(`${text} is not a valid domain`);
+  const valid =
+    /^(:?(:?[a-zA-Z0-9]|(:?[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))(:?\.(:?[a-zA-Z0-9]|(:?[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])))*)\.?\s*$/;
+  if (!/[a-zA-Z]/.test(domain) || !valid.test(domain) || domain.length > 254)
+    throw new Error(`${text} is not a valid domain`);
   return domain.replace(/\.$/, "");
 }
 
@@ -63,7 +66,8 @@ const sysctls = [
 
 export function checkSysctl(text: string): void {
   const key = text.slice(0, Math.max(0, text.indexOf("=")));
-  if (!sysctls.includes(key) && !key.startsWith("net.") && !key.startsWith("fs.mqueue.")) throw new Error(`sysctl '${text}' is not allowed`);
+  if (!sysctls.includes(key) && !key.startsWith("net.") && !key.startsWith("fs.mqueue."))
+    throw new Error(`sysctl '${text}' is not allowed`);
 }
 
 /** Billionths of a CPU from a decimal or a fraction. */
@@ -85,7 +89,9 @@ export function parseMemorySwap(text: string): number {
  * where there is none, or always without `lookup`. Throws Docker's messages.
  */
 export function readKeyValues(path: string, lookup?: (name: string) => string | undefined): string[] {
-  const lines = readFile(path).replace(/^\uFEFF/, "").split(/\r?\n/);
+  const lines = readFile(path)
+    .replace(/^\uFEFF/, "")
+    .split(/\r?\n/);
   return lines.flatMap((raw) => {
     const line = raw.trimStart();
     if (line === "" || line.startsWith("#")) return [];
@@ -128,6 +134,7 @@ export function parseRestartPolicy(text: string): { Name: string; MaximumRetryCo
   const name = cut < 0 ? text : text.slice(0, cut);
   const count = cut < 0 ? "" : text.slice(cut + 1);
   if (cut === 0) throw new Error("invalid restart policy format: no policy provided before colon");
-  if (count !== "" && !/^[+-]?\d+$/.test(count)) throw new Error("invalid restart policy format: maximum retry count must be an integer");
+  if (count !== "" && !/^[+-]?\d+$/.test(count))
+    throw new Error("invalid restart policy format: maximum retry count must be an integer");
   return { Name: name, MaximumRetryCount: Number(count) };
 }

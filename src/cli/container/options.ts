@@ -29,7 +29,9 @@ const ms = "(ms|s|m|h)";
 
 /** Limits that `update` can change too. */
 export const resourceFlags = {
-  "blkio-weight": int("Block IO (relative weight), between 10 and 1000, or 0 to disable (default 0)", { type: "uint16" }),
+  "blkio-weight": int("Block IO (relative weight), between 10 and 1000, or 0 to disable (default 0)", {
+    type: "uint16",
+  }),
   "cpu-period": int("Limit CPU CFS (Completely Fair Scheduler) period"),
   "cpu-quota": int("Limit CPU CFS (Completely Fair Scheduler) quota"),
   "cpu-rt-period": int("Limit CPU real-time period in microseconds"),
@@ -40,7 +42,12 @@ export const resourceFlags = {
   "cpuset-mems": string("MEMs in which to allow execution (0-3, 0,1)"),
   memory: bytes("Memory limit", { short: "m" }),
   "memory-reservation": bytes("Memory soft limit"),
-  "memory-swap": value("bytes", "Swap limit equal to memory plus swap: '-1' to enable unlimited swap", 0, parseMemorySwap),
+  "memory-swap": value(
+    "bytes",
+    "Swap limit equal to memory plus swap: '-1' to enable unlimited swap",
+    0,
+    parseMemorySwap,
+  ),
   "pids-limit": int("Tune container pids limit (set -1 for unlimited)"),
 };
 
@@ -53,21 +60,37 @@ export const containerFlags = {
   ...resourceFlags,
   "add-host": list("Add a custom host-to-IP mapping (host:ip)", { check: checkExtraHost }),
   annotation: map("Add an annotation to the container (passed through to the OCI runtime)"),
-  attach: list("Attach to STDIN, STDOUT or STDERR", { short: "a", check: checkAttach, complete: ["stderr", "stdin", "stdout"] }),
-  "blkio-weight-device": collect("list", "Block IO weight (relative device weight)", parseWeightDevice, { shown: "[]" }),
+  attach: list("Attach to STDIN, STDOUT or STDERR", {
+    short: "a",
+    check: checkAttach,
+    complete: ["stderr", "stdin", "stdout"],
+  }),
+  "blkio-weight-device": collect("list", "Block IO weight (relative device weight)", parseWeightDevice, {
+    shown: "[]",
+  }),
   "cap-add": list("Add Linux capabilities"),
   "cap-drop": list("Drop Linux capabilities"),
   "cgroup-parent": string("Optional parent cgroup for the container"),
-  cgroupns: string("Cgroup namespace to use (host|private), the daemon's default when empty", { complete: ["host", "private"] }),
+  cgroupns: string("Cgroup namespace to use (host|private), the daemon's default when empty", {
+    complete: ["host", "private"],
+  }),
   cidfile: string("Write the container ID to the file", { complete: "files" }),
   "cpu-count": int("CPU count (Windows only)"),
   "cpu-percent": int("CPU percent (Windows only)"),
   device: list("Add a host device to the container", { complete: "files" }),
   "device-cgroup-rule": list("Add a rule to the cgroup allowed devices list", { check: parseCgroupRule }),
-  "device-read-bps": collect("list", "Limit read rate (bytes per second) from a device", parseBpsDevice, { shown: "[]" }),
-  "device-read-iops": collect("list", "Limit read rate (IO per second) from a device", parseIopsDevice, { shown: "[]" }),
-  "device-write-bps": collect("list", "Limit write rate (bytes per second) to a device", parseBpsDevice, { shown: "[]" }),
-  "device-write-iops": collect("list", "Limit write rate (IO per second) to a device", parseIopsDevice, { shown: "[]" }),
+  "device-read-bps": collect("list", "Limit read rate (bytes per second) from a device", parseBpsDevice, {
+    shown: "[]",
+  }),
+  "device-read-iops": collect("list", "Limit read rate (IO per second) from a device", parseIopsDevice, {
+    shown: "[]",
+  }),
+  "device-write-bps": collect("list", "Limit write rate (bytes per second) to a device", parseBpsDevice, {
+    shown: "[]",
+  }),
+  "device-write-iops": collect("list", "Limit write rate (IO per second) to a device", parseIopsDevice, {
+    shown: "[]",
+  }),
   "disable-content-trust": bool("Skip image verification", { initial: true }),
   dns: list("Set custom DNS servers", { check: checkAddress }),
   "dns-opt": { ...dnsOption, hidden: true },
@@ -84,7 +107,9 @@ export const containerFlags = {
   "health-interval": duration(`Time between running the check ${ms}`),
   "health-retries": int("Consecutive failures needed to report unhealthy"),
   "health-start-interval": duration(`Time between running the check during the start period ${ms}`),
-  "health-start-period": duration(`Start period for the container to initialize before starting health-retries countdown ${ms}`),
+  "health-start-period": duration(
+    `Start period for the container to initialize before starting health-retries countdown ${ms}`,
+  ),
   "health-timeout": duration(`Maximum time to allow one check to run ${ms}`),
   hostname: string("Container host name", { short: "h" }),
   init: bool("Run an init inside the container that forwards signals and reaps processes"),
@@ -145,7 +170,10 @@ export const containerFlags = {
 export const creationFlags = {
   name: string("Assign a name to the container"),
   platform: string("Set platform if server is multi-platform capable"),
-  pull: string('Pull image before running ("always", "missing", "never")', { initial: "missing", complete: ["always", "missing", "never"] }),
+  pull: string('Pull image before running ("always", "missing", "never")', {
+    initial: "missing",
+    complete: ["always", "missing", "never"],
+  }),
   quiet: bool("Suppress the pull output", { short: "q" }),
   "use-api-socket": bool("Bind mount the API socket and required auth"),
 };

@@ -51,7 +51,8 @@ function* publishOne(spec: string): Generator<[port: string, hostIp: string, hos
   if (ports === "") throw new Error(`no port specified: ${spec}<empty>`);
   if (!["tcp", "udp", "sctp"].includes(proto)) throw new Error(`invalid proto: ${proto}`);
   if (address.startsWith("[")) {
-    if (!address.endsWith("]")) throw new Error(`invalid IP address ${address}: address ${address}:: missing ']' in address`);
+    if (!address.endsWith("]"))
+      throw new Error(`invalid IP address ${address}: address ${address}:: missing ']' in address`);
     address = address.slice(1, -1);
   }
   if (address !== "" && !isAddress(address)) throw new Error(`invalid IP address: ${address}`);
@@ -64,7 +65,11 @@ function* publishOne(spec: string): Generator<[port: string, hostIp: string, hos
   for (const port of each(inside)) {
     let host = "";
     // A range of host ports for one container port asks the daemon to choose among them.
-    if (outside) host = single && outside.first !== outside.last ? `${outside.first}-${outside.last}` : String(outside.first + port - inside.first);
+    if (outside)
+      host =
+        single && outside.first !== outside.last
+          ? `${outside.first}-${outside.last}`
+          : String(outside.first + port - inside.first);
     yield [`${port}/${proto}`, address, host];
   }
 }
@@ -99,5 +104,8 @@ function* each({ first, last }: PortRange): Generator<number> {
 /** Whether the text is an IPv4 or IPv6 address. */
 export function isAddress(text: string): boolean {
   if (text.includes(":")) return URL.canParse(`http://[${text.replace(/%.*$/, "")}]/`) && !/[[\]/]/.test(text);
-  return /^(\d{1,3})(\.\d{1,3}){3}$/.test(text) && text.split(".").every((part) => Number(part) < 256 && (part === "0" || !part.startsWith("0")));
+  return (
+    /^(\d{1,3})(\.\d{1,3}){3}$/.test(text) &&
+    text.split(".").every((part) => Number(part) < 256 && (part === "0" || !part.startsWith("0")))
+  );
 }

@@ -11,11 +11,16 @@ export const verb = define({
   args: { min: 1, max: 2 },
   complete: ["running", []],
   async run(session, { args: [name = "", wanted] }) {
-    const { NetworkSettings } = await session.daemon.json<ContainerInspect>("GET", `/containers/${encodeURIComponent(name)}/json`);
+    const { NetworkSettings } = await session.daemon.json<ContainerInspect>(
+      "GET",
+      `/containers/${encodeURIComponent(name)}/json`,
+    );
     const ports = NetworkSettings.Ports ?? {};
     const lines =
       wanted === undefined
-        ? Object.entries(ports).flatMap(([port, bindings]) => (bindings ?? []).map(({ HostIp, HostPort }) => `${port} -> ${hostPort(HostIp, HostPort)}`))
+        ? Object.entries(ports).flatMap(([port, bindings]) =>
+            (bindings ?? []).map(({ HostIp, HostPort }) => `${port} -> ${hostPort(HostIp, HostPort)}`),
+          )
         : published(ports, wanted, name);
     const natural = new Intl.Collator("en", { numeric: true });
     for (const line of lines.toSorted(natural.compare)) session.out.line(line);

@@ -14,7 +14,9 @@ export const verb = define({
     try {
       await session.daemon.send("POST", `/containers/${encodeURIComponent(from)}/rename`, { query: { name: to } });
     } catch (error) {
-      throw new ExitError(1, `${errorMessage(error)}\nError: failed to rename container named ${from}`, { cause: error });
+      throw new ExitError(1, `${errorMessage(error)}\nError: failed to rename container named ${from}`, {
+        cause: error,
+      });
     }
   },
 });

@@ -18,10 +18,13 @@ export const verb = define({
       const id = name.replace(/^\/+|\/+$/g, "");
       if (id === "") throw new Error("container name cannot be empty");
       try {
-        await session.daemon.send("DELETE", `/containers/${encodeURIComponent(id)}`, { query: { v: flags.volumes, link: flags.link, force: flags.force } });
+        await session.daemon.send("DELETE", `/containers/${encodeURIComponent(id)}`, {
+          query: { v: flags.volumes, link: flags.link, force: flags.force },
+        });
       } catch (error) {
         // Forced, a container that is not there is as good as removed.
-        if (flags.force && error instanceof DaemonError && error.status === 404) throw new Harmless(error.message, { cause: error });
+        if (flags.force && error instanceof DaemonError && error.status === 404)
+          throw new Harmless(error.message, { cause: error });
         throw error;
       }
     });

@@ -43,7 +43,8 @@ export function containerRow(container: ContainerSummary, trunc: boolean): Row {
     },
     Labels: () => joinLabels(Labels),
     Label: (name: string) => Labels?.[name] ?? "",
-    Mounts: () => (Mounts ?? []).map(({ Name, Source }) => (trunc ? ellipsis(Name || Source, 15) : Name || Source)).join(","),
+    Mounts: () =>
+      (Mounts ?? []).map(({ Name, Source }) => (trunc ? ellipsis(Name || Source, 15) : Name || Source)).join(","),
     LocalVolumes: () => String((Mounts ?? []).filter(({ Driver }) => Driver === "local").length),
     Networks: () => Object.keys(container.NetworkSettings?.Networks ?? {}).join(","),
   });

@@ -26,9 +26,11 @@ export const verb = define({
     const { flags } = parsed;
     const body = bodyOf("run", parsed);
     if (flags.detach) {
-      if (flags.attach.length > 0) throw new ExitError(1, "conflicting options: cannot specify both --attach and --detach");
+      if (flags.attach.length > 0)
+        throw new ExitError(1, "conflicting options: cannot specify both --attach and --detach");
       Object.assign(body, { AttachStdin: false, AttachStdout: false, AttachStderr: false, StdinOnce: false });
-    } else if (body.AttachStdin && flags.tty && !session.interactive) throw new ExitError(1, "the input device is not a TTY");
+    } else if (body.AttachStdin && flags.tty && !session.interactive)
+      throw new ExitError(1, "the input device is not a TTY");
     parseDetachKeys(flags["detach-keys"]);
     try {
       if (!body.AttachStdin && !body.AttachStdout && !body.AttachStderr) return await background(session, parsed, body);
@@ -57,7 +59,13 @@ async function foreground(
   const { flags } = parsed;
   const id = await createContainer(session, parsed, body);
   using _signals = flags["sig-proxy"] ? proxySignals(daemon, id) : undefined;
-  const streams = { stdin: body.AttachStdin === true, stdout: body.AttachStdout === true, stderr: body.AttachStderr === true, tty: flags.tty, detachKeys: flags["detach-keys"] };
+  const streams = {
+    stdin: body.AttachStdin === true,
+    stdout: body.AttachStdout === true,
+    stderr: body.AttachStderr === true,
+    tty: flags.tty,
+    detachKeys: flags["detach-keys"],
+  };
   // Both must be in place before the start, neither needs the other.
   const [stream, { exit }] = await Promise.all([
     attach(session, id, streams),
@@ -74,10 +82,13 @@ async function foreground(
   }
   using _size = flags.tty && session.out.isTerminal ? await followSize(daemon, `/containers/${id}/resize`) : undefined;
   // Output may still be under way when the exit is known; without output nothing else would end the stream.
-  const ending = streams.stdout || streams.stderr ? await pumped : await Promise.race([pumped, exit.then(() => "ended" as const)]);
+  const ending =
+    streams.stdout || streams.stderr ? await pumped : await Promise.race([pumped, exit.then(() => "ended" as const)]);
   return ending === "detached" ? 0 : exitStatus(await exit);
 }
 
 function attach(session: Session, id: string, { stdin, stdout, stderr, detachKeys }: Streams): Promise<Hijacked> {
-  return session.daemon.hijack(`/containers/${id}/attach`, { query: { stream: true, stdin, stdout, stderr, detachKeys: detachKeys || undefined } });
+  return session.daemon.hijack(`/containers/${id}/attach`, {
+    query: { stream: true, stdin, stdout, stderr, detachKeys: detachKeys || undefined },
+  });
 }

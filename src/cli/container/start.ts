@@ -22,7 +22,12 @@ export const verb = define({
     if (!flags.attach && !flags.interactive) return startAll(session, args);
     const [name = "", ...others] = args;
     if (others.length > 0) throw new ExitError(1, "you cannot start and attach multiple containers at once");
-    return startAttached(session, name, flags.interactive, flags["detach-keys"] || (session.preferences.detachKeys ?? ""));
+    return startAttached(
+      session,
+      name,
+      flags.interactive,
+      flags["detach-keys"] || (session.preferences.detachKeys ?? ""),
+    );
   },
 });
 
@@ -42,14 +47,24 @@ async function startAll(session: Session, names: readonly string[]): Promise<num
   return 0;
 }
 
-async function startAttached(session: Session, name: string, interactive: boolean, detachKeys: string): Promise<number> {
+async function startAttached(
+  session: Session,
+  name: string,
+  interactive: boolean,
+  detachKeys: string,
+): Promise<number> {
   const { daemon } = session;
   parseDetachKeys(detachKeys);
-  const { Id, Config, HostConfig } = await daemon.json<ContainerInspect>("GET", `/containers/${encodeURIComponent(name)}/json`);
+  const { Id, Config, HostConfig } = await daemon.json<ContainerInspect>(
+    "GET",
+    `/containers/${encodeURIComponent(name)}/json`,
+  );
   using _signals = Config.Tty ? undefined : proxySignals(daemon, Id);
   const stdin = interactive && Config.OpenStdin;
   const [stream, { exit }] = await Promise.all([
-    daemon.hijack(`/containers/${Id}/attach`, { query: { stream: true, stdin, stdout: true, stderr: true, detachKeys: detachKeys || undefined } }),
+    daemon.hijack(`/containers/${Id}/attach`, {
+      query: { stream: true, stdin, stdout: true, stderr: true, detachKeys: detachKeys || undefined },
+    }),
     awaitExit(daemon, Id, HostConfig.AutoRemove ? "removed" : "next-exit"),
   ]);
   const pumped = pump(session, stream, { stdin, stdout: true, stderr: true, tty: Config.Tty, detachKeys });

@@ -17,7 +17,10 @@ export interface Stay {
 /** Resolves to the container's exit code, 0 where the user detached. */
 export async function stayWith(session: Session, name: string, options: Stay): Promise<number> {
   const { daemon } = session;
-  const { Id, State, Config } = await daemon.json<ContainerInspect>("GET", `/containers/${encodeURIComponent(name)}/json`);
+  const { Id, State, Config } = await daemon.json<ContainerInspect>(
+    "GET",
+    `/containers/${encodeURIComponent(name)}/json`,
+  );
   if (!options.start && !State.Running) throw new ExitError(1, "cannot attach to a stopped container, start it first");
   if (!options.start && State.Paused) throw new ExitError(1, "cannot attach to a paused container, unpause it first");
   const stdin = options.stdin && Config.OpenStdin;

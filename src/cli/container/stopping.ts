@@ -16,9 +16,15 @@ export const stopFlags = {
 };
 
 /** Without a time the daemon uses the container's own. */
-export function stopEach(session: Session, action: "stop" | "restart", { flags, args, changed }: Parsed<typeof stopFlags>): Promise<void> {
+export function stopEach(
+  session: Session,
+  action: "stop" | "restart",
+  { flags, args, changed }: Parsed<typeof stopFlags>,
+): Promise<void> {
   const seconds = changed.has("timeout") ? flags.timeout : changed.has("time") ? flags.time : undefined;
   return forEach(session, args, async (id) => {
-    await session.daemon.send("POST", `/containers/${encodeURIComponent(id)}/${action}`, { query: { signal: flags.signal || undefined, t: seconds } });
+    await session.daemon.send("POST", `/containers/${encodeURIComponent(id)}/${action}`, {
+      query: { signal: flags.signal || undefined, t: seconds },
+    });
   });
 }

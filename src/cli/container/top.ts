@@ -10,9 +10,13 @@ export const verb = define({
   interspersed: false,
   complete: ["running"],
   async run(session, { args: [name = "", ...options] }) {
-    const { Titles, Processes } = await session.daemon.json<TopResponse>("GET", `/containers/${encodeURIComponent(name)}/top`, {
-      query: { ps_args: options.length > 0 ? options.join(" ") : undefined },
-    });
+    const { Titles, Processes } = await session.daemon.json<TopResponse>(
+      "GET",
+      `/containers/${encodeURIComponent(name)}/top`,
+      {
+        query: { ps_args: options.length > 0 ? options.join(" ") : undefined },
+      },
+    );
     const lines = [Titles, ...(Processes ?? [])].map((cells) => `${cells.join("\t")}\n`);
     session.out.write(align(lines.join(""), { minWidth: 20, padding: 3 }));
   },

@@ -8,6 +8,10 @@ export const verb = define({
   args: { min: 1 },
   complete: ["containers"],
   run(session, { args }) {
-    return forEach(session, args, async (id) => void (await session.daemon.send("POST", `/containers/${encodeURIComponent(id)}/unpause`)));
+    return forEach(
+      session,
+      args,
+      async (id) => void (await session.daemon.send("POST", `/containers/${encodeURIComponent(id)}/unpause`)),
+    );
   },
 });

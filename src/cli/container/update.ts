@@ -11,7 +11,9 @@ export const verb = define({
   use: "[OPTIONS] CONTAINER [CONTAINER...]",
   flags: {
     ...resourceFlags,
-    restart: string("Restart policy to apply when a container exits", { complete: ["always", "no", "on-failure", "unless-stopped"] }),
+    restart: string("Restart policy to apply when a container exits", {
+      complete: ["always", "no", "on-failure", "unless-stopped"],
+    }),
   },
   args: { min: 1 },
   complete: ["containers"],
@@ -36,7 +38,11 @@ export const verb = define({
     };
     const warnings: string[] = [];
     await forEach(session, args, async (name) => {
-      const { Warnings } = await session.daemon.json<ContainerUpdateResponse>("POST", `/containers/${encodeURIComponent(name)}/update`, { body });
+      const { Warnings } = await session.daemon.json<ContainerUpdateResponse>(
+        "POST",
+        `/containers/${encodeURIComponent(name)}/update`,
+        { body },
+      );
       warnings.push(...(Warnings ?? []));
     });
     for (const warning of warnings) session.out.line(warning);

@@ -6,7 +6,11 @@ import type { Connection } from "../connection.ts";
  * Resolves, once the daemon watches, with the promise of the answer: start the container only then. Wrapped in an
  * object, since a promise of a promise would wait for both.
  */
-export async function awaitExit(daemon: Connection, id: string, condition: WaitCondition): Promise<{ readonly exit: Promise<WaitResponse> }> {
+export async function awaitExit(
+  daemon: Connection,
+  id: string,
+  condition: WaitCondition,
+): Promise<{ readonly exit: Promise<WaitResponse> }> {
   const response = await daemon.send("POST", `/containers/${id}/wait`, { query: { condition } });
   const exit = response.json() as Promise<WaitResponse>;
   // The caller may fail before it looks.

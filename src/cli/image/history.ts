@@ -8,7 +8,14 @@ import { Row } from "../template/value.ts";
 import { ago, ellipsis, humanSize, shortId } from "../units.ts";
 import { imagePath } from "./inspect.ts";
 
-const headers: Headers = { ID: "IMAGE", CreatedSince: "CREATED", CreatedAt: "CREATED AT", CreatedBy: "CREATED BY", Size: "SIZE", Comment: "COMMENT" };
+const headers: Headers = {
+  ID: "IMAGE",
+  CreatedSince: "CREATED",
+  CreatedAt: "CREATED AT",
+  CreatedBy: "CREATED BY",
+  Size: "SIZE",
+  Comment: "COMMENT",
+};
 const columns = "{{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}";
 
 export const verb = define({
@@ -23,8 +30,14 @@ export const verb = define({
   args: { min: 1, max: 1 },
   complete: ["images"],
   async run(session, { flags, args: [name = ""] }) {
-    const formatter = new Formatter(flags.quiet ? "{{.ID}}" : flags.format, flags.human ? columns : columns.replace("CreatedSince", "CreatedAt"), headers);
-    const items = await session.daemon.json<HistoryItem[]>("GET", `/images/${imagePath(name)}/history`, { query: { platform: parsePlatform(flags.platform) } });
+    const formatter = new Formatter(
+      flags.quiet ? "{{.ID}}" : flags.format,
+      flags.human ? columns : columns.replace("CreatedSince", "CreatedAt"),
+      headers,
+    );
+    const items = await session.daemon.json<HistoryItem[]>("GET", `/images/${imagePath(name)}/history`, {
+      query: { platform: parsePlatform(flags.platform) },
+    });
     session.out.write(formatter.format(items.map((item) => historyRow(item, !flags["no-trunc"], flags.human))));
   },
 });

@@ -9,7 +9,9 @@ export const verb = define({
   use: "[OPTIONS] IMAGE [IMAGE...]",
   flags: {
     format: objectFormat("f"),
-    platform: string("Inspect a specific platform of the multi-platform image.\n'os[/arch[/variant]]': Explicit platform (eg. linux/amd64)"),
+    platform: string(
+      "Inspect a specific platform of the multi-platform image.\n'os[/arch[/variant]]': Explicit platform (eg. linux/amd64)",
+    ),
   },
   args: { min: 1 },
   complete: ["images"],

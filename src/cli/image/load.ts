@@ -15,7 +15,8 @@ export const verb = define({
   },
   args: { min: 0, max: 0 },
   async run(session, { flags }) {
-    if (flags.input === "" && session.interactive) throw new ExitError(1, "requested load from stdin, but stdin is empty");
+    if (flags.input === "" && session.interactive)
+      throw new ExitError(1, "requested load from stdin, but stdin is empty");
     const body = flags.input === "" ? Bun.stdin.stream() : archiveFile(flags.input);
     const response = await session.daemon.send("POST", "/images/load", {
       query: { quiet: flags.quiet || !session.out.isTerminal, platform: parsePlatform(flags.platform) },

@@ -38,19 +38,32 @@ export const verb = define({
   complete: ["images"],
   async run(session, { flags, args }) {
     if (flags.tree) throw new ExitError(1, "berth: --tree is not available yet");
-    if (flags.format && flags.quiet) session.err.line("WARNING: Ignoring custom format, because both --format and --quiet are set.");
+    if (flags.format && flags.quiet)
+      session.err.line("WARNING: Ignoring custom format, because both --format and --quiet are set.");
     const custom = flags.quiet ? "{{.ID}}" : flags.format || (session.preferences.imagesFormat ?? "");
-    const columns = ["{{.Repository}}", "{{.Tag}}", ...(flags.digests ? ["{{.Digest}}"] : []), "{{.ID}}", created, "{{.Size}}"];
+    const columns = [
+      "{{.Repository}}",
+      "{{.Tag}}",
+      ...(flags.digests ? ["{{.Digest}}"] : []),
+      "{{.ID}}",
+      created,
+      "{{.Size}}",
+    ];
     const formatter = new Formatter(custom, columns.join("\t"), headers);
     const [reference] = args;
     const images = await session.daemon.json<ImageSummary[]>("GET", "/images/json", {
       query: {
         all: flags.all,
-        filters: filterQuery({ ...flags.filter, ...(reference === undefined ? {} : { reference: [...(flags.filter["reference"] ?? []), reference] }) }),
+        filters: filterQuery({
+          ...flags.filter,
+          ...(reference === undefined ? {} : { reference: [...(flags.filter["reference"] ?? []), reference] }),
+        }),
       },
     });
     const withDigests = flags.digests || custom.includes("{{.Digest}}");
-    const rows = images.flatMap((image) => names(image, withDigests).map((name) => imageRow(image, name, !flags["no-trunc"])));
+    const rows = images.flatMap((image) =>
+      names(image, withDigests).map((name) => imageRow(image, name, !flags["no-trunc"])),
+    );
     session.out.write(formatter.format(rows));
   },
 });
@@ -63,9 +76,16 @@ export interface ImageLine {
 }
 
 /** A line for each tag (and digest of it, if asked for), and for repositories that only have a digest. */
-export function names({ RepoTags, RepoDigests }: Pick<ImageSummary, "RepoTags" | "RepoDigests">, withDigests: boolean): ImageLine[] {
-  const tags = (RepoTags ?? []).filter((tag) => tag !== "<none>:<none>").map((tag) => splitAt(tag, tag.lastIndexOf(":")));
-  const digests = (RepoDigests ?? []).filter((digest) => digest !== "<none>@<none>").map((digest) => splitAt(digest, digest.indexOf("@")));
+export function names(
+  { RepoTags, RepoDigests }: Pick<ImageSummary, "RepoTags" | "RepoDigests">,
+  withDigests: boolean,
+): ImageLine[] {
+  const tags = (RepoTags ?? [])
+    .filter((tag) => tag !== "<none>:<none>")
+    .map((tag) => splitAt(tag, tag.lastIndexOf(":")));
+  const digests = (RepoDigests ?? [])
+    .filter((digest) => digest !== "<none>@<none>")
+    .map((digest) => splitAt(digest, digest.indexOf("@")));
   if (tags.length === 0 && digests.length === 0) return [{ repository: "<none>", tag: "<none>", digest: "<none>" }];
   const tagged = tags.flatMap(([repository, tag]) => {
     const own = withDigests ? digests.filter(([name]) => name === repository).map(([, digest]) => digest) : [];
@@ -74,7 +94,11 @@ export function names({ RepoTags, RepoDigests }: Pick<ImageSummary, "RepoTags" |
   const untagged = digests.filter(([name]) => !tags.some(([repository]) => repository === name));
   const rest = withDigests
     ? untagged.map(([repository, digest]) => ({ repository, tag: "<none>", digest }))
-    : [...new Set(untagged.map(([repository]) => repository))].map((repository) => ({ repository, tag: "<none>", digest: "" }));
+    : [...new Set(untagged.map(([repository]) => repository))].map((repository) => ({
+        repository,
+        tag: "<none>",
+        digest: "",
+      }));
   return [...tagged, ...rest];
 }
 

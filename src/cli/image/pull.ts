@@ -22,7 +22,11 @@ export const verb = define({
     const whole = flags["all-tags"] ? reference : withDefaultTag(reference);
     if (bare && !flags["all-tags"] && !flags.quiet) session.out.line(`Using default tag: ${whole.tag}`);
     const platform = flags.platform || (session.env["DOCKER_DEFAULT_PLATFORM"] ?? "");
-    await pullImage(session, familiarReference(whole), { platform, all: flags["all-tags"], ...(flags.quiet ? {} : { output: session.out }) });
+    await pullImage(session, familiarReference(whole), {
+      platform,
+      all: flags["all-tags"],
+      ...(flags.quiet ? {} : { output: session.out }),
+    });
     session.out.line(flags["all-tags"] ? repositoryName(whole) : formatReference(whole));
   },
 });

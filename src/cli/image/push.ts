@@ -22,9 +22,11 @@ export const verb = define({
   async run(session, { flags, args: [name = ""] }) {
     if (!flags["disable-content-trust"]) throw new ExitError(1, "content trust is not available");
     const reference = parseReference(name);
-    if (flags["all-tags"] && reference.tag !== undefined) throw new ExitError(1, "tag can't be used with --all-tags/-a");
+    if (flags["all-tags"] && reference.tag !== undefined)
+      throw new ExitError(1, "tag can't be used with --all-tags/-a");
     const tag = flags["all-tags"] ? undefined : (reference.tag ?? "latest");
-    if (!flags["all-tags"] && reference.tag === undefined && !flags.quiet) session.out.line(`Using default tag: ${tag}`);
+    if (!flags["all-tags"] && reference.tag === undefined && !flags.quiet)
+      session.out.line(`Using default tag: ${tag}`);
     const response = await session.daemon.send("POST", `/images/${imagePath(familiarName(reference))}/push`, {
       query: { tag, platform: parsePlatform(flags.platform) },
       // The daemon insists on the header even when there is nothing to say.

@@ -13,7 +13,9 @@ export const verb = define({
   flags: {
     force: bool("Force removal of the image", { short: "f" }),
     "no-prune": bool("Do not delete untagged parents"),
-    platform: list('Remove only the given platform variant. Formatted as "os[/arch[/variant]]" (e.g., "linux/amd64")', { comma: true }),
+    platform: list('Remove only the given platform variant. Formatted as "os[/arch[/variant]]" (e.g., "linux/amd64")', {
+      comma: true,
+    }),
   },
   args: { min: 1 },
   complete: ["images"],
@@ -23,9 +25,14 @@ export const verb = define({
     for (const name of args) {
       try {
         const removed = await session.daemon.json<ImageDeleteItem[]>("DELETE", `/images/${imagePath(name)}`, {
-          query: { force: flags.force, noprune: flags["no-prune"], platforms: flags.platform.flatMap((text) => parsePlatform(text) ?? []) },
+          query: {
+            force: flags.force,
+            noprune: flags["no-prune"],
+            platforms: flags.platform.flatMap((text) => parsePlatform(text) ?? []),
+          },
         });
-        for (const { Untagged, Deleted } of removed) session.out.line(Deleted ? `Deleted: ${Deleted}` : `Untagged: ${Untagged}`);
+        for (const { Untagged, Deleted } of removed)
+          session.out.line(Deleted ? `Deleted: ${Deleted}` : `Untagged: ${Untagged}`);
       } catch (error) {
         if (!(error instanceof DaemonError)) throw error;
         fatal ||= error.status !== 404;

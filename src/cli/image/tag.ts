@@ -10,6 +10,8 @@ export const verb = define({
   complete: ["images"],
   async run(session, { args: [source = "", target = ""] }) {
     const reference = parseReference(target);
-    await session.daemon.send("POST", `/images/${imagePath(source)}/tag`, { query: { repo: familiarName(reference), tag: reference.tag ?? "latest" } });
+    await session.daemon.send("POST", `/images/${imagePath(source)}/tag`, {
+      query: { repo: familiarName(reference), tag: reference.tag ?? "latest" },
+    });
   },
 });

@@ -11,7 +11,9 @@ export const verb = define({
   complete: ["networks"],
   run(session, { flags, args }) {
     return inspectAll(session, args, flags.format, async (name) =>
-      (await session.daemon.send("GET", `/networks/${encodeURIComponent(name)}`, { query: { verbose: flags.verbose } })).text(),
+      (
+        await session.daemon.send("GET", `/networks/${encodeURIComponent(name)}`, { query: { verbose: flags.verbose } })
+      ).text(),
     );
   },
 });

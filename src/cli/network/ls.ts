@@ -7,7 +7,14 @@ import { bool, filters } from "../kinds.ts";
 import { Row } from "../template/value.ts";
 import { shortId } from "../units.ts";
 
-const headers = { ID: "NETWORK ID", Name: "NAME", Driver: "DRIVER", Scope: "SCOPE", Internal: "INTERNAL", Labels: "LABELS" };
+const headers = {
+  ID: "NETWORK ID",
+  Name: "NAME",
+  Driver: "DRIVER",
+  Scope: "SCOPE",
+  Internal: "INTERNAL",
+  Labels: "LABELS",
+};
 
 export const verb = define({
   use: "[OPTIONS]",
@@ -32,7 +39,10 @@ export const verb = define({
           Driver: () => network.Driver,
           Scope: () => network.Scope,
           Internal: () => String(network.Internal),
-          Labels: () => Object.entries(network.Labels ?? {}).map(([key, value]) => `${key}=${value}`).join(","),
+          Labels: () =>
+            Object.entries(network.Labels ?? {})
+              .map(([key, value]) => `${key}=${value}`)
+              .join(","),
         }),
     );
     session.out.write(formatter.format(rows));

@@ -31,7 +31,9 @@ export const verb = define({
 });
 
 function describe({ timeNano, Type, Action, Actor }: EventMessage): string {
-  const attributes = Object.entries(Actor.Attributes).toSorted().map(([key, value]) => `${key}=${value}`);
+  const attributes = Object.entries(Actor.Attributes)
+    .toSorted()
+    .map(([key, value]) => `${key}=${value}`);
   const extra = attributes.length > 0 ? ` (${attributes.join(", ")})` : "";
   return `${formatTime(BigInt(timeNano))} ${Type} ${Action} ${Actor.ID}${extra}`;
 }

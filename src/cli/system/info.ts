@@ -38,7 +38,11 @@ export const verb = define({
       "Root Dir": info.DockerRootDir,
       "Live Restore Enabled": String(info.LiveRestoreEnabled),
     };
-    session.out.write(`Server:\n${Object.entries(values).map(([name, value]) => ` ${name}: ${value}\n`).join("")}`);
+    session.out.write(
+      `Server:\n${Object.entries(values)
+        .map(([name, value]) => ` ${name}: ${value}\n`)
+        .join("")}`,
+    );
     for (const warning of info.Warnings ?? []) session.err.line(warning);
   },
 });

@@ -22,7 +22,8 @@ export const verb = define({
   complete: ["containers"],
   async run(session, { flags, args }) {
     const only = kinds.filter((kind) => flags.type === "" || kind === flags.type);
-    if (only.length === 0) throw new ExitError(1, `unknown type: "${flags.type}": must be one of "${kinds.join('", "')}"`);
+    if (only.length === 0)
+      throw new ExitError(1, `unknown type: "${flags.type}": must be one of "${kinds.join('", "')}"`);
     await inspectAll(session, args, flags.format, async (name) => {
       for (const kind of only) {
         const text = await inspectOne(session, kind, name, flags.size).catch((error: unknown) => {
@@ -39,11 +40,17 @@ export const verb = define({
 });
 
 async function inspectOne(session: Session, kind: Kind, name: string, size: boolean): Promise<string> {
-  const path = kind === "image" ? `/images/${imagePath(name)}/json` : `/${kind}s/${encodeURIComponent(name)}${kind === "container" ? "/json" : ""}`;
+  const path =
+    kind === "image"
+      ? `/images/${imagePath(name)}/json`
+      : `/${kind}s/${encodeURIComponent(name)}${kind === "container" ? "/json" : ""}`;
   const response = await session.daemon.send("GET", path, { query: { size: size && kind === "container" } });
   return response.text();
 }
 
 function notThisKind(error: unknown): boolean {
-  return error instanceof DaemonError && (error.status === 404 || /not supported|invalid reference format/.test(error.message));
+  return (
+    error instanceof DaemonError &&
+    (error.status === 404 || /not supported|invalid reference format/.test(error.message))
+  );
 }

@@ -20,7 +20,9 @@ export const verb = define({
       const source = flags.format === "json" ? "{{json .}}" : flags.format;
       session.out.line(execute(parseFormat(source, 64), { Client: clientVersion, Server: server ?? null }));
     } else {
-      session.out.write(`Client:\n${lines({ Version: clientVersion.Version, "API version": clientVersion.ApiVersion, "Git commit": clientVersion.GitCommit, "OS/Arch": `${clientVersion.Os}/${clientVersion.Arch}` })}`);
+      session.out.write(
+        `Client:\n${lines({ Version: clientVersion.Version, "API version": clientVersion.ApiVersion, "Git commit": clientVersion.GitCommit, "OS/Arch": `${clientVersion.Os}/${clientVersion.Arch}` })}`,
+      );
       if (server !== undefined) {
         session.out.write(
           `\nServer: ${server.Platform.Name}\n Engine:\n${lines({ Version: server.Version, "API version": `${server.ApiVersion} (minimum version ${server.MinAPIVersion})`, "Git commit": server.GitCommit, "OS/Arch": `${server.Os}/${server.Arch}` }, " ")}`,

@@ -10,7 +10,17 @@ export type Functions = Readonly<Record<string, TemplateFunction>>;
 export const lazyFunctions: ReadonlySet<string> = new Set(["and", "or"]);
 
 /** Those that take any number of arguments after the ones they name. */
-export const variadicFunctions: ReadonlySet<string> = new Set(["index", "slice", "print", "println", "printf", "html", "js", "urlquery", "eq"]);
+export const variadicFunctions: ReadonlySet<string> = new Set([
+  "index",
+  "slice",
+  "print",
+  "println",
+  "printf",
+  "html",
+  "js",
+  "urlquery",
+  "eq",
+]);
 
 /** Go's and Docker's, save `and` and `or`. */
 export const functions: Functions = {
@@ -23,7 +33,10 @@ export const functions: Functions = {
   printf: (format, ...args) => sprintf(text(format), args),
   html: (...args) => sprint(...args).replace(/[&<>"'\0]/g, (char) => htmlEntities[char] ?? char),
   js: (...args) => sprint(...args).replace(/[\\'"<>&=\n\r\t]/g, (char) => jsEscapes[char] ?? char),
-  urlquery: (...args) => encodeURIComponent(sprint(...args)).replaceAll("%20", "+").replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`),
+  urlquery: (...args) =>
+    encodeURIComponent(sprint(...args))
+      .replaceAll("%20", "+")
+      .replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`),
   eq: (first, ...others) => {
     if (others.length === 0) throw new Error("missing argument for comparison");
     return others.some((other) => compare(first, other) === 0);
@@ -36,10 +49,15 @@ export const functions: Functions = {
   json: encodeJson,
   split: (value, separator) => text(value).split(text(separator)),
   join,
-  title: (value) => text(value).replace(/(^|[^\p{L}\p{N}_'])(\p{L})/gu, (_all, before: string, letter: string) => before + letter.toUpperCase()),
+  title: (value) =>
+    text(value).replace(
+      /(^|[^\p{L}\p{N}_'])(\p{L})/gu,
+      (_all, before: string, letter: string) => before + letter.toUpperCase(),
+    ),
   lower: (value) => text(value).toLowerCase(),
   upper: (value) => text(value).toUpperCase(),
-  pad: (value, before, after) => (text(value) === "" ? "" : " ".repeat(Number(before)) + text(value) + " ".repeat(Number(after))),
+  pad: (value, before, after) =>
+    text(value) === "" ? "" : " ".repeat(Number(before)) + text(value) + " ".repeat(Number(after)),
   truncate: (value, size) => Buffer.from(text(value)).subarray(0, Number(size)).toString(),
 };
 
@@ -55,7 +73,14 @@ export const headerFunctions: Functions = {
   truncate: (value, _size) => value,
 };
 
-const htmlEntities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "\0": "\ufffd" };
+const htmlEntities: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&#34;",
+  "'": "&#39;",
+  "\0": "\ufffd",
+};
 const jsEscapes: Readonly<Record<string, string>> = {
   "\\": "\\\\",
   "'": "\\'",
@@ -76,7 +101,12 @@ function text(value: Value): string {
 
 /** fmt.Sprint: a space between two operands when neither is a string. */
 function sprint(...args: Value[]): string {
-  return args.map((value, at) => (at > 0 && typeof value !== "string" && typeof args[at - 1] !== "string" ? " " : "") + print(value)).join("");
+  return args
+    .map(
+      (value, at) =>
+        (at > 0 && typeof value !== "string" && typeof args[at - 1] !== "string" ? " " : "") + print(value),
+    )
+    .join("");
 }
 
 function length(value: Value): number {
@@ -92,7 +122,8 @@ function index(value: Value, ...keys: Value[]): Value {
   return keys.reduce<Value>((item, key) => {
     if (item === null || item === undefined) throw new Error("index of untyped nil");
     if (Array.isArray(item) || typeof item === "string") {
-      if (typeof key !== "number" || !Number.isInteger(key)) throw new Error(`cannot index slice/array with type ${typeName(key)}`);
+      if (typeof key !== "number" || !Number.isInteger(key))
+        throw new Error(`cannot index slice/array with type ${typeName(key)}`);
       const size = typeof item === "string" ? Buffer.byteLength(item) : item.length;
       if (key < 0 || key >= size) throw new Error(`index out of range: ${key}`);
       return typeof item === "string" ? Buffer.from(item)[key] : item[key];
@@ -109,7 +140,8 @@ function zeroOf(map: ReadonlyMap<Value, Value>): Value {
 }
 
 function slice(value: Value, ...bounds: Value[]): Value {
-  if (typeof value !== "string" && !Array.isArray(value)) throw new Error(`can't slice item of type ${typeName(value)}`);
+  if (typeof value !== "string" && !Array.isArray(value))
+    throw new Error(`can't slice item of type ${typeName(value)}`);
   const bytes = typeof value === "string" ? Buffer.from(value) : undefined;
   const size = bytes?.length ?? value.length;
   const [from = 0, to = size] = bounds.map(Number);
@@ -123,7 +155,10 @@ function join(value: Value, separator: Value): string {
   if (Array.isArray(value)) return value.map(print).join(text(separator));
   const entries = entriesOf(value);
   if (!entries) throw new Error(`expected slice, got ${typeName(value)}`);
-  return entries.map(([, item]) => print(item)).toSorted().join(text(separator));
+  return entries
+    .map(([, item]) => print(item))
+    .toSorted()
+    .join(text(separator));
 }
 
 function compare(a: Value, b: Value): number {

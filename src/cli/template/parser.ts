@@ -182,7 +182,8 @@ class Parser {
       if (token.kind === "pipe") {
         this.#take();
         const after = this.#peekSolid();
-        if (words.length > 0 && (after.kind === "close" || after.kind === ")")) throw this.#fail("missing value for command");
+        if (words.length > 0 && (after.kind === "close" || after.kind === ")"))
+          throw this.#fail("missing value for command");
         break;
       }
       const word = this.#operand(context);
@@ -207,8 +208,10 @@ class Parser {
     while (this.#peek().kind === "field") names.push(this.#take().text.slice(1));
     const text = `${head.text}.${names.join(".")}`;
     if (head.kind === "field") return { kind: "field", names: [...head.names, ...names], at, text };
-    if (head.kind === "variable") return { kind: "variable", name: head.name, names: [...head.names, ...names], at, text };
-    if (head.kind === "constant" || head.kind === "nil") throw this.#fail(`unexpected . after term ${JSON.stringify(head.text)}`);
+    if (head.kind === "variable")
+      return { kind: "variable", name: head.name, names: [...head.names, ...names], at, text };
+    if (head.kind === "constant" || head.kind === "nil")
+      throw this.#fail(`unexpected . after term ${JSON.stringify(head.text)}`);
     return { kind: "chain", head, names, at, text };
   }
 
@@ -267,7 +270,12 @@ class Parser {
 
   #unexpected(token: Token, context: string): TemplateError {
     if (token.kind === "eof") return this.#fail("unexpected EOF");
-    const shown = token.kind === "keyword" ? `<${token.text}>` : token.text.length > 10 ? `"${token.text.slice(0, 10)}"...` : `"${token.text}"`;
+    const shown =
+      token.kind === "keyword"
+        ? `<${token.text}>`
+        : token.text.length > 10
+          ? `"${token.text.slice(0, 10)}"...`
+          : `"${token.text}"`;
     return this.#fail(`unexpected ${shown} in ${context}`);
   }
 
@@ -282,8 +290,11 @@ const escapes: Readonly<Record<string, string>> = { a: "\x07", b: "\b", f: "\f",
 function unquote(text: string): string {
   return text
     .slice(1, -1)
-    .replace(/\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))/g, (_all, x, u, U, octal, char) => {
-      if (char !== undefined) return escapes[char] ?? char;
-      return String.fromCodePoint(octal !== undefined ? parseInt(octal, 8) : parseInt(x ?? u ?? U, 16));
-    });
+    .replace(
+      /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))/g,
+      (_all, x, u, U, octal, char) => {
+        if (char !== undefined) return escapes[char] ?? char;
+        return String.fromCodePoint(octal !== undefined ? parseInt(octal, 8) : parseInt(x ?? u ?? U, 16));
+      },
+    );
 }

@@ -99,7 +99,8 @@ class Run {
   #items(value: Value, pipe: Pipe): [Value, Value][] {
     if (value === null || value === undefined) return [];
     if (Array.isArray(value)) return value.map((item: Value, at) => [at, item]);
-    if (typeof value === "number" && Number.isInteger(value)) return Array.from({ length: Math.max(0, value) }, (_none, at) => [at, at]);
+    if (typeof value === "number" && Number.isInteger(value))
+      return Array.from({ length: Math.max(0, value) }, (_none, at) => [at, at]);
     const entries = entriesOf(value);
     if (!entries) throw this.#fail(pipe, `range can't iterate over ${print(value)}`);
     return entries;
@@ -126,7 +127,8 @@ class Run {
     if (head.kind === "nil") throw this.#fail(head, "nil is not a command");
     const args = () => [...rest.map((word) => this.#operand(word, dot)), ...final];
     if (head.kind === "field") return this.#chain(head, dot, head.names, args());
-    if (head.kind === "variable" && head.names.length > 0) return this.#chain(head, this.#variable(head.name), head.names, args());
+    if (head.kind === "variable" && head.names.length > 0)
+      return this.#chain(head, this.#variable(head.name), head.names, args());
     if (head.kind === "chain") return this.#chain(head, this.#operand(head.head, dot), head.names, args());
     if (rest.length > 0 || final.length > 0) throw this.#fail(head, `can't give argument to non-function ${head.text}`);
     return this.#operand(head, dot);
@@ -135,7 +137,10 @@ class Run {
   #call(name: string, command: Command, words: readonly Operand[], dot: Value, final: readonly Value[]): Value {
     if (lazyFunctions.has(name)) {
       let value: Value;
-      for (const argument of [...words.map((word) => () => this.#operand(word, dot)), ...final.map((item) => () => item)]) {
+      for (const argument of [
+        ...words.map((word) => () => this.#operand(word, dot)),
+        ...final.map((item) => () => item),
+      ]) {
         value = argument();
         if (truth(value) === (name === "or")) return value;
       }
@@ -146,7 +151,10 @@ class Run {
     const wanted = called?.length ?? 0;
     const open = variadicFunctions.has(name);
     if (args.length < wanted || (args.length > wanted && !open)) {
-      throw this.#fail(command, `wrong number of args for ${name}: want ${open ? "at least " : ""}${wanted} got ${args.length}`);
+      throw this.#fail(
+        command,
+        `wrong number of args for ${name}: want ${open ? "at least " : ""}${wanted} got ${args.length}`,
+      );
     }
     try {
       return called?.(...args);
@@ -189,7 +197,8 @@ class Run {
     if (value instanceof Row) {
       const method = Object.hasOwn(value.fields, name) ? value.fields[name] : undefined;
       if (!method) throw this.#fail(node, `can't evaluate field ${name} in type ${value.type}`);
-      if (args.length !== method.length) throw this.#fail(node, `wrong number of args for ${name}: want ${method.length} got ${args.length}`);
+      if (args.length !== method.length)
+        throw this.#fail(node, `wrong number of args for ${name}: want ${method.length} got ${args.length}`);
       return method(...args.map(String));
     }
     if (args.length > 0) throw this.#fail(node, `${name} is not a method but has arguments`);
@@ -199,7 +208,10 @@ class Run {
       return value[name];
     }
     if (value === null || value === undefined) throw this.#fail(node, `nil data; no entry for key "${name}"`);
-    throw this.#fail(node, `can't evaluate field ${name} in type ${Array.isArray(value) ? typeName(value) : "interface {}"}`);
+    throw this.#fail(
+      node,
+      `can't evaluate field ${name} in type ${Array.isArray(value) ? typeName(value) : "interface {}"}`,
+    );
   }
 
   #fail(node: { at: number; text: string }, message: string): TemplateError {

@@ -25,7 +25,8 @@ export const nilMap: ReadonlyMap<string, Value> = new Map();
 
 /** Keys in Go's order with their values; undefined for what has none. */
 export function entriesOf(value: Value): [string, Value][] | undefined {
-  if (value instanceof Map) return [...value.entries()].map(([k, v]): [string, Value] => [String(k), v]).toSorted(byKey);
+  if (value instanceof Map)
+    return [...value.entries()].map(([k, v]): [string, Value] => [String(k), v]).toSorted(byKey);
   if (isStruct(value)) return Object.entries(value).toSorted(byKey);
   return undefined;
 }
@@ -35,7 +36,13 @@ function byKey(a: readonly [string, Value], b: readonly [string, Value]): number
 }
 
 export function isStruct(value: Value): value is Record<string, Value> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Map) && !(value instanceof Row);
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof Map) &&
+    !(value instanceof Row)
+  );
 }
 
 /** Whether `if` takes it for true. */
@@ -51,7 +58,10 @@ export function print(value: Value): string {
   if (Array.isArray(value)) return `[${value.map(print).join(" ")}]`;
   if (value instanceof Map) return `map[${(entriesOf(value) ?? []).map(([k, v]) => `${k}:${print(v)}`).join(" ")}]`;
   if (value instanceof Row) return `{${Object.keys(value.fields).join(" ")}}`;
-  if (isStruct(value)) return `{${Object.values(value).map((item) => (item === null ? "<nil>" : print(item))).join(" ")}}`;
+  if (isStruct(value))
+    return `{${Object.values(value)
+      .map((item) => (item === null ? "<nil>" : print(item)))
+      .join(" ")}}`;
   if (typeof value === "number") return printNumber(value);
   return String(value);
 }
@@ -68,7 +78,8 @@ export function typeName(value: Value): string {
   if (value === null || value === undefined) return "<nil>";
   if (typeof value === "string") return "string";
   if (typeof value === "boolean") return "bool";
-  if (typeof value === "number" || typeof value === "bigint") return Number.isInteger(Number(value)) ? "int" : "float64";
+  if (typeof value === "number" || typeof value === "bigint")
+    return Number.isInteger(Number(value)) ? "int" : "float64";
   if (Array.isArray(value)) return "[]interface {}";
   if (value instanceof Row) return value.type;
   return "map[string]interface {}";

@@ -29,7 +29,10 @@ export const verb = define({
           Name: () => volume.Name,
           Mountpoint: () => volume.Mountpoint,
           Scope: () => volume.Scope,
-          Labels: () => Object.entries(volume.Labels ?? {}).map(([key, value]) => `${key}=${value}`).join(","),
+          Labels: () =>
+            Object.entries(volume.Labels ?? {})
+              .map(([key, value]) => `${key}=${value}`)
+              .join(","),
         }),
     );
     session.out.write(formatter.format(rows));

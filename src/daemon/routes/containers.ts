@@ -71,7 +71,11 @@ export interface ContainerStreamBackend {
    */
   wait(id: string, query: ContainerWaitQuery, signal: AbortSignal): Awaitable<{ result: Promise<WaitResponse> }>;
   /** `stream` yields bytes ready for the wire: raw with a tty, else framed (`#lib/http/stdcopy.ts`). */
-  logs(id: string, query: ContainerLogsQuery, signal: AbortSignal): Awaitable<{ tty: boolean; stream: AsyncIterable<Uint8Array> }>;
+  logs(
+    id: string,
+    query: ContainerLogsQuery,
+    signal: AbortSignal,
+  ): Awaitable<{ tty: boolean; stream: AsyncIterable<Uint8Array> }>;
   /**
    * Calls `hijack` once nothing can be refused any more, writes output in wire form as `logs` does and closes the
    * connection. Settles when the attachment is over: container stopped, client gone, or detach keys typed.
@@ -100,7 +104,11 @@ export interface ContainerOptionalBackend {
 /** `docker cp`; also optional. Paths are those inside the container. */
 export interface ContainerArchiveBackend {
   statPath(id: string, path: string): Awaitable<PathStat>;
-  getArchive(id: string, path: string, signal: AbortSignal): Promise<{ stat: PathStat; stream: AsyncIterable<Uint8Array> }>;
+  getArchive(
+    id: string,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ stat: PathStat; stream: AsyncIterable<Uint8Array> }>;
   /** `body` is a tar, plain or compressed. */
   putArchive(id: string, query: ArchivePutQuery, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
 }
@@ -150,7 +158,10 @@ export function addContainerRoutes(router: ApiRouter, backend: ContainerBackend)
         comment: query.text("comment"),
         author: query.text("author"),
         pause: query.flag("pause", true),
-        changes: query.list("changes").flatMap((text) => text.split("\n")).filter((line) => line.trim() !== ""),
+        changes: query
+          .list("changes")
+          .flatMap((text) => text.split("\n"))
+          .filter((line) => line.trim() !== ""),
       },
       config,
     );
@@ -273,7 +284,11 @@ function addOptionalRoutes(router: ApiRouter, backend: ContainerBackend): void {
   });
   router.add("GET", "/containers/{id}/export", async (exchange) => {
     const exportRootfs = supported(backend.exportRootfs?.bind(backend), "exporting a container");
-    await sendBytes(exchange, "application/octet-stream", await exportRootfs(exchange.param("id"), exchange.request.signal));
+    await sendBytes(
+      exchange,
+      "application/octet-stream",
+      await exportRootfs(exchange.param("id"), exchange.request.signal),
+    );
   });
   for (const method of ["GET", "HEAD", "PUT"]) {
     router.add(method, "/containers/{id}/archive", () => {

@@ -44,8 +44,16 @@ export interface ImageChangeBackend {
  */
 export interface ImageTransferBackend {
   pull(query: ImagePullQuery, signal: AbortSignal): AsyncIterable<ProgressMessage>;
-  load(body: AsyncIterable<Uint8Array>, options: { quiet: boolean; platforms: Platform[] }, signal: AbortSignal): AsyncIterable<ProgressMessage>;
-  importImage(body: AsyncIterable<Uint8Array>, query: ImageImportQuery, signal: AbortSignal): AsyncIterable<ProgressMessage>;
+  load(
+    body: AsyncIterable<Uint8Array>,
+    options: { quiet: boolean; platforms: Platform[] },
+    signal: AbortSignal,
+  ): AsyncIterable<ProgressMessage>;
+  importImage(
+    body: AsyncIterable<Uint8Array>,
+    query: ImageImportQuery,
+    signal: AbortSignal,
+  ): AsyncIterable<ProgressMessage>;
   /** A docker-archive with OCI layout. Rejects before the first byte for what deserves a status. */
   save(names: string[], options: { platforms: Platform[] }, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** Berth's own `POST /images/bootstrap`: makes `name` (`busybox`, `debian:SUITE`) from packages of this host's distribution. */
@@ -55,11 +63,18 @@ export interface ImageTransferBackend {
 /** Answer `501 … is not supported yet` while an engine lacks them. */
 export interface ImageRegistryBackend {
   push(name: string, query: ImagePushQuery, signal: AbortSignal): AsyncIterable<ProgressMessage>;
-  search(term: string, options: { limit: number; filters: Filters; auth?: AuthConfig }, signal: AbortSignal): Promise<SearchResult[]>;
+  search(
+    term: string,
+    options: { limit: number; filters: Filters; auth?: AuthConfig },
+    signal: AbortSignal,
+  ): Promise<SearchResult[]>;
   distribution(name: string, options: { auth?: AuthConfig }, signal: AbortSignal): Promise<DistributionInspect>;
 }
 
-export type ImageBackend = ImageQueryBackend & ImageChangeBackend & ImageTransferBackend & Partial<ImageRegistryBackend>;
+export type ImageBackend = ImageQueryBackend &
+  ImageChangeBackend &
+  ImageTransferBackend &
+  Partial<ImageRegistryBackend>;
 
 /** `/images`, `/distribution` and `/auth`. */
 export function addImageRoutes(router: ApiRouter, backend: ImageBackend): void {
@@ -153,7 +168,13 @@ function addTransferRoutes(router: ApiRouter, backend: ImageBackend): void {
     await sendBytes(exchange, "application/x-tar", stream);
   };
   router.add("GET", "/images/get", (exchange) =>
-    save(exchange, exchange.query.list("names").flatMap((names) => names.split(",")).filter((name) => name !== "")),
+    save(
+      exchange,
+      exchange.query
+        .list("names")
+        .flatMap((names) => names.split(","))
+        .filter((name) => name !== ""),
+    ),
   );
   router.add("GET", "/images/{name:.*}/get", (exchange) => save(exchange, [exchange.param("name")]));
 }

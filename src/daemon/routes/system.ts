@@ -31,7 +31,9 @@ export function addSystemRoutes(router: ApiRouter, backend: SystemBackend): void
   router.add("GET", "/_ping", ping);
   router.add("HEAD", "/_ping", ping);
   router.add("GET", "/info", async (exchange) => exchange.json(200, await backend.info()));
-  router.add("GET", "/version", async (exchange) => exchange.json(200, { ...(await backend.version()), ApiVersion: apiVersion }));
+  router.add("GET", "/version", async (exchange) =>
+    exchange.json(200, { ...(await backend.version()), ApiVersion: apiVersion }),
+  );
   router.add("GET", "/events", async (exchange) => {
     const { query, request, response } = exchange;
     const since = query.time("since");

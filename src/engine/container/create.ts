@@ -25,7 +25,8 @@ export async function createContainer(
   platform: Platform | undefined,
 ): Promise<ContainerCreateResponse> {
   const { containers, images, snapshots, volumes, networks, layout } = context;
-  const name = requestedName === "" ? inventName((taken) => containers.find(taken) !== undefined) : checkName(requestedName);
+  const name =
+    requestedName === "" ? inventName((taken) => containers.find(taken) !== undefined) : checkName(requestedName);
   containers.assertNameFree(name);
 
   if (request.Config.Image === "") {
@@ -91,7 +92,10 @@ function checkLogConfig({ Type, Config }: LogConfig): LogConfig {
   }
   const option = Object.keys(Config ?? {})[0];
   if (option !== undefined) {
-    throw new EngineError("invalid", `the log option '${option}' is not supported by the log driver '${Type || "json-file"}'`);
+    throw new EngineError(
+      "invalid",
+      `the log option '${option}' is not supported by the log driver '${Type || "json-file"}'`,
+    );
   }
   return { Type: Type || "json-file", Config: {} };
 }

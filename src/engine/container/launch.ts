@@ -43,7 +43,10 @@ export async function launch(context: EngineContext, container: Container): Prom
   mkdirSync(bundle, { recursive: true, mode: 0o710 });
   undo.defer(() => removeBundle(context, id));
   undo.defer(() => networks.release(id));
-  const [sandbox, rootfs] = await bothSettled(networks.allocate(sandboxRequest(container.record)), mountRootfs(context, id));
+  const [sandbox, rootfs] = await bothSettled(
+    networks.allocate(sandboxRequest(container.record)),
+    mountRootfs(context, id),
+  );
 
   prepareBindSources(mounts);
   await context.volumes.populate(mounts, rootfs);
@@ -101,7 +104,11 @@ function writeHostFiles(
   sandbox: Sandbox,
 ): { hostname: string; hosts: string; resolvConf: string } {
   const owner = layout.container(sandbox.sharedWith ?? record.id);
-  const files = { hostname: join(owner, "hostname"), hosts: join(owner, "hosts"), resolvConf: join(owner, "resolv.conf") };
+  const files = {
+    hostname: join(owner, "hostname"),
+    hosts: join(owner, "hosts"),
+    resolvConf: join(owner, "resolv.conf"),
+  };
   mkdirSync(layout.container(record.id), { recursive: true, mode: 0o710 });
   if (sandbox.sharedWith !== undefined) return files;
   writeFileSync(files.hostname, `${record.config.Hostname}\n`, { mode: 0o644 });

@@ -47,7 +47,10 @@ function filterTest(context: EngineContext, name: string, values: readonly strin
     case "id":
       return any(({ id }, value) => id.startsWith(value) || matchesExpression(value, id));
     case "name":
-      return any((container, value) => matchesExpression(value, container.name) || matchesExpression(value, `/${container.name}`));
+      return any(
+        (container, value) =>
+          matchesExpression(value, container.name) || matchesExpression(value, `/${container.name}`),
+      );
     case "label":
       return (container) => matchesLabels(container.record.config.Labels, values);
     case "status":
@@ -74,7 +77,9 @@ function filterTest(context: EngineContext, name: string, values: readonly strin
     }
     case "volume":
       return any(({ record }, value) =>
-        record.mounts.some((mount) => mount.volume?.name === value || mount.destination === value || mount.source === value),
+        record.mounts.some(
+          (mount) => mount.volume?.name === value || mount.destination === value || mount.source === value,
+        ),
       );
     case "network":
       return any((container, value) =>
@@ -103,7 +108,9 @@ function ancestorTest(context: EngineContext, values: readonly string[]): Test {
   });
   return ({ record }) =>
     chains.some(
-      (image) => image.id === record.imageId || (image.chain.length > 0 && image.chain.every((diffId, at) => record.chain[at] === diffId)),
+      (image) =>
+        image.id === record.imageId ||
+        (image.chain.length > 0 && image.chain.every((diffId, at) => record.chain[at] === diffId)),
     );
 }
 
@@ -113,7 +120,10 @@ function portMatches(kind: "publish" | "expose", record: Container["record"], va
   if (match === null) throw new EngineError("invalid", `invalid filter '${kind}=${value}'`);
   const [first, last, protocol] = [Number(match[1]), Number(match[2] ?? match[1]), match[3] ?? "tcp"];
   const within = (port: number) => port >= first && port <= last;
-  const ports = kind === "publish" ? Object.keys(record.hostConfig.PortBindings ?? {}) : Object.keys(record.config.ExposedPorts ?? {});
+  const ports =
+    kind === "publish"
+      ? Object.keys(record.hostConfig.PortBindings ?? {})
+      : Object.keys(record.config.ExposedPorts ?? {});
   return ports.some((port) => {
     const [number = "", itsProtocol = "tcp"] = port.split("/");
     return itsProtocol === protocol && within(Number(number));
@@ -131,7 +141,11 @@ function matchesExpression(expression: string, text: string): boolean {
 const PRUNE_FILTERS = ["label", "label!", "until"];
 
 /** Stopped containers that a prune may take. Throws "invalid" for unknown filters. */
-export function selectPrunable(context: EngineContext, filters: Filters, untilOf: (text: string) => bigint): Container[] {
+export function selectPrunable(
+  context: EngineContext,
+  filters: Filters,
+  untilOf: (text: string) => bigint,
+): Container[] {
   for (const name of Object.keys(filters)) {
     if (!PRUNE_FILTERS.includes(name)) throw new EngineError("invalid", `invalid filter '${name}'`);
   }

@@ -15,10 +15,7 @@ const ALLOWED = /^\/?[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 /** Returns the name without its slash. Throws "invalid" with Docker's words. */
 export function checkName(name: string): string {
   if (!ALLOWED.test(name)) {
-    throw new EngineError(
-      "invalid",
-      `Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
-    );
+    throw new EngineError("invalid", `Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
   }
   return name.replace(/^\//, "");
 }

@@ -15,7 +15,10 @@ export async function connectNetwork(
   using _ = await container.lock.acquire();
   const { hostConfig, networkingConfig } = container.record;
   if (["host", "none"].includes(hostConfig.NetworkMode) || hostConfig.NetworkMode.startsWith("container:")) {
-    throw new EngineError("forbidden", `container cannot be connected to ${network}: its network mode is ${hostConfig.NetworkMode}`);
+    throw new EngineError(
+      "forbidden",
+      `container cannot be connected to ${network}: its network mode is ${hostConfig.NetworkMode}`,
+    );
   }
   const { Name } = context.networks.inspect(network);
   if (isRunning(container.state)) await context.networks.connect(network, container.id, settings);

@@ -45,7 +45,8 @@ export function networkSettings(context: EngineContext, { record }: Container): 
     }
   }
   for (const endpoint of sandbox?.endpoints ?? []) {
-    const before = networks[endpoint.networkName] ?? networks[endpoint.networkId] ?? emptyEndpoint(context, endpoint.networkName);
+    const before =
+      networks[endpoint.networkName] ?? networks[endpoint.networkId] ?? emptyEndpoint(context, endpoint.networkName);
     delete networks[endpoint.networkId];
     networks[endpoint.networkName] = { ...before, ...liveEndpoint(endpoint) };
   }

@@ -1,10 +1,5 @@
 /** What the database keeps of a container. */
-import type {
-  ContainerConfig,
-  ContainerStatus,
-  HostConfig,
-  NetworkingConfig,
-} from "#api/types/container.ts";
+import type { ContainerConfig, ContainerStatus, HostConfig, NetworkingConfig } from "#api/types/container.ts";
 import type { ResolvedMount } from "#engine/volume/mount.ts";
 import { NEVER } from "#lib/time.ts";
 import type { Digest } from "#oci/digest.ts";

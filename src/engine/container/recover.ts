@@ -35,7 +35,10 @@ export async function recoverContainers(context: EngineContext, lifecycle: Lifec
   for (const container of containers.all()) {
     if (living.has(container.id) || container.restart !== undefined) continue;
     exits.forget(container.id);
-    if (container.state.status === "removing" || (container.record.hostConfig.AutoRemove && container.state.status === "exited")) {
+    if (
+      container.state.status === "removing" ||
+      (container.record.hostConfig.AutoRemove && container.state.status === "exited")
+    ) {
       container.removing = true;
       await discard(context, container, true);
     } else {
@@ -65,7 +68,13 @@ async function examine(context: EngineContext, container: Container): Promise<"a
   if ((await runtime.status(id)) !== "running") return undefined;
   const pid = readPid(monitorFiles.pid(layout.bundle(id)));
   if (pid === undefined) return undefined;
-  container.state = { ...state, status: "running", pid, pidStartTime: startTime(pid) ?? 0, startedAt: formatTime(now()) };
+  container.state = {
+    ...state,
+    status: "running",
+    pid,
+    pidStartTime: startTime(pid) ?? 0,
+    startedAt: formatTime(now()),
+  };
   containers.saveState(container);
   return "alive";
 }

@@ -26,10 +26,7 @@ export async function removeContainer(
     const { status } = container.state;
     const remedy =
       status === "paused" ? " and must be unpaused first" : ": stop the container before removing or force remove";
-    throw new EngineError(
-      "conflict",
-      `cannot remove container "/${container.name}": container is ${status}${remedy}`,
-    );
+    throw new EngineError("conflict", `cannot remove container "/${container.name}": container is ${status}${remedy}`);
   }
   container.removing = true;
   try {

@@ -167,7 +167,11 @@ export class ContainerService {
     return { result };
   }
 
-  logs(id: string, query: ContainerLogsQuery, signal: AbortSignal): { tty: boolean; stream: AsyncIterable<Uint8Array> } {
+  logs(
+    id: string,
+    query: ContainerLogsQuery,
+    signal: AbortSignal,
+  ): { tty: boolean; stream: AsyncIterable<Uint8Array> } {
     const container = this.#get(id);
     if (!query.stdout && !query.stderr) {
       throw new EngineError("invalid", "Bad parameters: you must choose at least one stream");
@@ -185,7 +189,10 @@ export class ContainerService {
       throw new EngineError("conflict", `container ${container.name} is paused, unpause the container before attach`);
     }
     if (container.state.status === "restarting") {
-      throw new EngineError("conflict", `container ${container.name} is restarting, wait until the container is running`);
+      throw new EngineError(
+        "conflict",
+        `container ${container.name} is restarting, wait until the container is running`,
+      );
     }
     const detachKeys = parseDetachKeys(query.detachKeys || DEFAULT_DETACH_KEYS);
     const connection = hijack({ tty: config.Tty });

@@ -43,16 +43,12 @@ export class ContainerStore {
   }
 
   saveState(container: Container): void {
-    this.#db
-      .query("UPDATE container SET state = ? WHERE id = ?")
-      .run(JSON.stringify(container.state), container.id);
+    this.#db.query("UPDATE container SET state = ? WHERE id = ?").run(JSON.stringify(container.state), container.id);
   }
 
   /** After a change of the record's configuration. */
   saveRecord(container: Container): void {
-    this.#db
-      .query("UPDATE container SET record = ? WHERE id = ?")
-      .run(JSON.stringify(container.record), container.id);
+    this.#db.query("UPDATE container SET record = ? WHERE id = ?").run(JSON.stringify(container.record), container.id);
   }
 
   /** Throws "conflict" where the name is taken. */

@@ -145,7 +145,9 @@ export class EventBus {
     if (since === undefined && (until === undefined || until > now())) return [];
     this.flush();
     return this.#db
-      .query<{ message: string }, [string, string]>("SELECT message FROM event WHERE time >= ? AND time <= ? ORDER BY number")
+      .query<{ message: string }, [string, string]>(
+        "SELECT message FROM event WHERE time >= ? AND time <= ? ORDER BY number",
+      )
       .all(sortable(since ?? 0n), sortable(until ?? now()))
       .map(({ message }) => JSON.parse(message) as EventMessage);
   }

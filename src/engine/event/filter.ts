@@ -16,7 +16,8 @@ const TESTS: Readonly<Record<string, Test>> = {
   volume: named("volume"),
   daemon: named("daemon"),
   image: (event, value) => {
-    const image = event.Type === "image" ? (event.Actor.Attributes["name"] ?? event.Actor.ID) : event.Actor.Attributes["image"];
+    const image =
+      event.Type === "image" ? (event.Actor.Attributes["name"] ?? event.Actor.ID) : event.Actor.Attributes["image"];
     return event.Actor.ID === value || image === value || image?.replace(/:[^:/]*$/, "") === value;
   },
   label: ({ Actor }, value) => {

@@ -17,7 +17,8 @@ export function execProcess(context: EngineContext, container: Container, config
   const asked = config.User || container.record.config.User;
   const user = resolveUser(layout.rootfs(container.id), asked, container.record.hostConfig.GroupAdd ?? []);
   const cwd = config.WorkingDir || base.cwd;
-  if (!cwd.startsWith("/")) throw new EngineError("invalid", `the working directory '${cwd}' is invalid, it needs to be an absolute path`);
+  if (!cwd.startsWith("/"))
+    throw new EngineError("invalid", `the working directory '${cwd}' is invalid, it needs to be an absolute path`);
   const all = [...host.capabilities];
   const granted = config.Privileged ? all : base.capabilities.bounding;
   const effective = user.uid === 0 || config.Privileged ? granted : [];
@@ -26,7 +27,8 @@ export function execProcess(context: EngineContext, container: Container, config
   return {
     ...base,
     terminal: config.Tty,
-    ...(config.Tty && config.ConsoleSize && { consoleSize: { height: config.ConsoleSize[0], width: config.ConsoleSize[1] } }),
+    ...(config.Tty &&
+      config.ConsoleSize && { consoleSize: { height: config.ConsoleSize[0], width: config.ConsoleSize[1] } }),
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
     args: config.Cmd,
     env: execEnvironment(inherited, config.Env ?? [], config.Tty, home),

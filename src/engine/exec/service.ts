@@ -154,7 +154,8 @@ export class ExecService {
       });
     } catch (error) {
       rmSync(folder, { recursive: true, force: true });
-      const failure = error instanceof RuntimeRefusal && translateRuntimeError(error.output, config.Cmd[0] ?? "", "exec");
+      const failure =
+        error instanceof RuntimeRefusal && translateRuntimeError(error.output, config.Cmd[0] ?? "", "exec");
       this.#ended(exec, failure ? failure.exitCode : CANNOT_RUN);
       ended.resolve();
       throw failure ? new StartFailure(failure.message, failure.exitCode, { cause: error }) : error;

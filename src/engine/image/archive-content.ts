@@ -85,9 +85,13 @@ async function descend(
     if (document.kind === "manifest") return { digest: descriptor.digest, document, bytes };
     const images = document.manifests.filter((item) => !isAttestation(item) && archive.has(blobPath(item.digest)));
     const wanted = platform ?? hostPlatform();
-    const chosen = choosePlatform(wanted, images) ?? (platform === undefined && images.length === 1 ? images[0] : undefined);
+    const chosen =
+      choosePlatform(wanted, images) ?? (platform === undefined && images.length === 1 ? images[0] : undefined);
     if (chosen === undefined) {
-      throw new EngineError("not-found", `no matching manifest for ${formatPlatform(wanted)} in the manifest list entries`);
+      throw new EngineError(
+        "not-found",
+        `no matching manifest for ${formatPlatform(wanted)} in the manifest list entries`,
+      );
     }
     descriptor = chosen;
   }

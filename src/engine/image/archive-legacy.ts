@@ -37,9 +37,11 @@ const maximumDepth = 512;
 
 async function readChain(archive: ImageArchive, top: string): Promise<{ id: string; document: JsonObject }[]> {
   const chain: { id: string; document: JsonObject }[] = [];
-  for (let id: string | undefined = top; id !== undefined; ) {
-    if (!/^[0-9a-f]{64}$/.test(id)) throw new EngineError("invalid", `invalid archive: bad image id ${JSON.stringify(id)}`);
-    if (chain.length >= maximumDepth) throw new EngineError("invalid", "invalid archive: the parents of an image never end");
+  for (let id: string | undefined = top; id !== undefined;) {
+    if (!/^[0-9a-f]{64}$/.test(id))
+      throw new EngineError("invalid", `invalid archive: bad image id ${JSON.stringify(id)}`);
+    if (chain.length >= maximumDepth)
+      throw new EngineError("invalid", "invalid archive: the parents of an image never end");
     const document: JsonObject = await archive.json(`${id}/json`);
     chain.unshift({ id, document });
     id = optionalString(document["parent"]);

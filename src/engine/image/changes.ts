@@ -13,12 +13,18 @@ const instructions: Readonly<Record<string, Apply>> = {
   ENV: (config, rest) => ({ ...config, Env: mergeEnv(config.Env ?? [], pairs(config, rest, "ENV")) }),
   EXPOSE: (config, rest) => ({ ...config, ExposedPorts: { ...config.ExposedPorts, ...ports(words(config, rest)) } }),
   HEALTHCHECK: (config, rest) => ({ ...config, Healthcheck: healthcheck(rest) }),
-  LABEL: (config, rest) => ({ ...config, Labels: { ...config.Labels, ...Object.fromEntries(pairs(config, rest, "LABEL")) } }),
+  LABEL: (config, rest) => ({
+    ...config,
+    Labels: { ...config.Labels, ...Object.fromEntries(pairs(config, rest, "LABEL")) },
+  }),
   ONBUILD: (config, rest) => ({ ...config, OnBuild: [...(config.OnBuild ?? []), onBuild(rest)] }),
   STOPSIGNAL: (config, rest) => ({ ...config, StopSignal: one(config, rest, "STOPSIGNAL") }),
   USER: (config, rest) => ({ ...config, User: one(config, rest, "USER") }),
   VOLUME: (config, rest) => ({ ...config, Volumes: { ...config.Volumes, ...volumes(config, rest) } }),
-  WORKDIR: (config, rest) => ({ ...config, WorkingDir: posix.resolve("/", config.WorkingDir ?? "", one(config, rest, "WORKDIR")) }),
+  WORKDIR: (config, rest) => ({
+    ...config,
+    WorkingDir: posix.resolve("/", config.WorkingDir ?? "", one(config, rest, "WORKDIR")),
+  }),
 };
 
 /** The configuration with every instruction applied in turn. Throws "invalid" for one that is unknown or malformed. */
@@ -102,13 +108,15 @@ function ports(specs: readonly string[]): Record<string, Record<string, never>> 
 
 function volumes(config: RunConfig, rest: string): Record<string, Record<string, never>> {
   const paths = jsonWords(rest) ?? words(config, rest);
-  if (paths.some((path) => path === "")) throw new EngineError("invalid", "VOLUME specified can not be an empty string");
+  if (paths.some((path) => path === ""))
+    throw new EngineError("invalid", "VOLUME specified can not be an empty string");
   return Object.fromEntries(paths.map((path) => [path, {}]));
 }
 
 function onBuild(rest: string): string {
   const [trigger = ""] = /^\S+/.exec(rest) ?? [];
-  if (/^onbuild$/i.test(trigger)) throw new EngineError("invalid", "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+  if (/^onbuild$/i.test(trigger))
+    throw new EngineError("invalid", "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
   if (/^(maintainer|from)$/i.test(trigger)) {
     throw new EngineError("invalid", `${trigger.toUpperCase()} isn't allowed as an ONBUILD trigger`);
   }
@@ -138,7 +146,8 @@ function healthcheck(rest: string): Healthcheck {
   }
   if (/^none$/i.test(text)) return { Test: ["NONE"] };
   const match = /^cmd\s+(.+)$/is.exec(text);
-  if (match === null) throw new EngineError("invalid", `Unknown type "${text.split(/\s/)[0]?.toUpperCase()}" in HEALTHCHECK (try CMD)`);
+  if (match === null)
+    throw new EngineError("invalid", `Unknown type "${text.split(/\s/)[0]?.toUpperCase()}" in HEALTHCHECK (try CMD)`);
   const exec = jsonWords(match[1] ?? "");
   return { ...settings, Test: exec === undefined ? ["CMD-SHELL", match[1] ?? ""] : ["CMD", ...exec] };
 }

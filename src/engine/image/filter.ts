@@ -17,7 +17,9 @@ export function assertFilters(filters: Filters, known: readonly string[]): void 
 export function booleanFilter(filters: Filters, name: string): boolean | undefined {
   const values = filters[name] ?? [];
   if (values.length === 0) return undefined;
-  const read = values.map((value) => (/^(1|t|true)$/i.test(value) ? true : /^(0|f|false)$/i.test(value) ? false : undefined));
+  const read = values.map((value) =>
+    /^(1|t|true)$/i.test(value) ? true : /^(0|f|false)$/i.test(value) ? false : undefined,
+  );
   const [first] = read;
   if (first === undefined || read.some((value) => value !== first)) {
     throw new EngineError("invalid", `invalid filter '${name}=[${values.join(" ")}]'`);

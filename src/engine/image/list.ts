@@ -13,7 +13,12 @@ import type { Image, ImageUsers } from "./types.ts";
 const knownFilters = ["dangling", "label", "label!", "before", "since", "reference", "until"];
 
 /** Newest first. Throws "invalid" for an unknown filter, "not-found" for an unknown image in `before` or `since`. */
-export function listImages(table: ImageTable, layers: LayerStore, users: ImageUsers, query: ImageListQuery): ImageSummary[] {
+export function listImages(
+  table: ImageTable,
+  layers: LayerStore,
+  users: ImageUsers,
+  query: ImageListQuery,
+): ImageSummary[] {
   const { filters } = query;
   assertFilters(filters, knownFilters);
   const dangling = booleanFilter(filters, "dangling");

@@ -43,7 +43,8 @@ export async function loadImages(
   try {
     await archive.read(body);
     const images = await describeArchive(archive, platform);
-    for (const image of images) await loadImage(context, archive, image, lease, { ...options, platform }, progress, either);
+    for (const image of images)
+      await loadImage(context, archive, image, lease, { ...options, platform }, progress, either);
   } catch (error) {
     failed.abort();
     signal.throwIfAborted();
@@ -68,7 +69,10 @@ async function loadImage(
   const parsed = parseImageConfig(config);
   const diffIds = parsed.rootfs.diff_ids;
   if (diffIds.length !== blobs.length) {
-    throw new EngineError("invalid", `invalid manifest, layers length mismatch: expected ${blobs.length}, got ${diffIds.length}`);
+    throw new EngineError(
+      "invalid",
+      `invalid manifest, layers length mismatch: expected ${blobs.length}, got ${diffIds.length}`,
+    );
   }
   const { platform } = options;
   if (platform !== undefined && platformRank(platform, parsed) === undefined) {
@@ -98,14 +102,23 @@ async function loadImage(
 }
 
 /** The blob of layer `i`, with the media type that it goes by in a manifest. */
-async function layerOf(context: ImageContext, archive: ImageArchive, image: ArchivedImage, i: number): Promise<Descriptor> {
+async function layerOf(
+  context: ImageContext,
+  archive: ImageArchive,
+  image: ArchivedImage,
+  i: number,
+): Promise<Descriptor> {
   const named = image.manifest?.document.layers[i];
   if (named !== undefined) ociLayerType(named.mediaType); // refuses foreign ones
   const blob = await archive.blob(image.layers[i] ?? "");
   return named ?? { ...blob, mediaType: await layerMediaType(context.store.content.open(blob.digest)) };
 }
 
-async function legacyConfig(context: ImageContext, image: ArchivedImage, blobs: readonly Descriptor[]): Promise<Uint8Array> {
+async function legacyConfig(
+  context: ImageContext,
+  image: ArchivedImage,
+  blobs: readonly Descriptor[],
+): Promise<Uint8Array> {
   const ids = blobs.map(async ({ digest }) => (await diffIdOf(context.store.content.open(digest), digest)).diffId);
   return completeLegacy(image.legacy ?? [], await Promise.all(ids));
 }

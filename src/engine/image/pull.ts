@@ -23,7 +23,12 @@ const parallelDownloads = 3;
  * Pulls the tag or digest; a name with neither means every tag of the repository, as in Docker's API. Mirrors are
  * asked first. Rejects in Docker's words; layers that arrived in full are kept for a moment only.
  */
-export async function pullImages(context: ImageContext, query: ImagePullQuery, progress: Progress, signal: AbortSignal): Promise<void> {
+export async function pullImages(
+  context: ImageContext,
+  query: ImagePullQuery,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
   const reference = pullReference(query);
   let failure: unknown;
   try {
@@ -54,7 +59,11 @@ function pullReference({ fromImage, tag }: ImagePullQuery): Reference {
   return parseReference(`${familiarReference(name)}${isDigest(tag) ? "@" : ":"}${tag}`);
 }
 
-async function wantedReferences(repository: Repository, reference: Reference, signal: AbortSignal): Promise<Reference[]> {
+async function wantedReferences(
+  repository: Repository,
+  reference: Reference,
+  signal: AbortSignal,
+): Promise<Reference[]> {
   if (reference.tag !== undefined || reference.digest !== undefined) return [reference];
   return (await repository.tags(signal)).map((tag) => ({ ...reference, tag }));
 }
@@ -75,9 +84,10 @@ async function pullImage(
   using lease = store.leases.create();
   const { manifest } = remote;
   for (const layer of manifest.layers) ociLayerType(layer.mediaType); // refuses foreign ones before anything is fetched
-  const config = table.get(manifest.config.digest) === undefined
-    ? await repository.document(manifest.config, signal)
-    : table.documents(manifest.config.digest).config;
+  const config =
+    table.get(manifest.config.digest) === undefined
+      ? await repository.document(manifest.config, signal)
+      : table.documents(manifest.config.digest).config;
   const parsed = parseImageConfig(config);
   const diffIds = parsed.rootfs.diff_ids;
   if (diffIds.length !== manifest.layers.length) {
@@ -103,7 +113,9 @@ async function pullImage(
   const { image } = table.put({ config, manifest: remote.bytes }, references);
   const name = familiarReference(reference);
   progress({ status: `Digest: ${remote.digest}` });
-  progress({ status: current ? `Status: Image is up to date for ${name}` : `Status: Downloaded newer image for ${name}` });
+  progress({
+    status: current ? `Status: Image is up to date for ${name}` : `Status: Downloaded newer image for ${name}`,
+  });
   announce(context, "pull", name, familiarName(reference), image);
 }
 
@@ -151,10 +163,17 @@ async function download(
 ): Promise<void> {
   const id = shortId(layer.digest);
   const onBytes = throttle(100, (current) => progress(layerProgress(id, "Downloading", current, layer.size)));
-  await downloadBlob(repository, context.store.content, layer, {
-    onBytes,
-    onVerify: () => progress(layerProgress(id, "Verifying Checksum")),
-    onRetry: (wait) => progress(layerProgress(id, `Retrying in ${Math.ceil(wait / 1000)} second${wait > 1000 ? "s" : ""}`)),
-  }, signal);
+  await downloadBlob(
+    repository,
+    context.store.content,
+    layer,
+    {
+      onBytes,
+      onVerify: () => progress(layerProgress(id, "Verifying Checksum")),
+      onRetry: (wait) =>
+        progress(layerProgress(id, `Retrying in ${Math.ceil(wait / 1000)} second${wait > 1000 ? "s" : ""}`)),
+    },
+    signal,
+  );
   progress(layerProgress(id, "Download complete"));
 }

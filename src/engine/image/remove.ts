@@ -14,7 +14,11 @@ import type { Image } from "./types.ts";
  * `name` as a reference loses that name (and the image with its last one); as an id the image goes with all its names,
  * unless they lie in several repositories. Throws "not-found", or "conflict" in Docker's words.
  */
-export function removeImage(context: ImageContext, name: string, { force, noPrune }: ImageRemoveQuery): ImageDeleteItem[] {
+export function removeImage(
+  context: ImageContext,
+  name: string,
+  { force, noPrune }: ImageRemoveQuery,
+): ImageDeleteItem[] {
   const { table } = context;
   const image = resolveImage(table, name);
   const records: ImageDeleteItem[] = [];

@@ -3,7 +3,15 @@ import { EngineError } from "#lib/errors.ts";
 import { type Digest, digestHex } from "#oci/digest.ts";
 import * as types from "#oci/media-type.ts";
 import type { Platform } from "#oci/platform.ts";
-import { defaultTag, familiarName, familiarReference, formatReference, parseReference, type Reference, repositoryName } from "#oci/reference.ts";
+import {
+  defaultTag,
+  familiarName,
+  familiarReference,
+  formatReference,
+  parseReference,
+  type Reference,
+  repositoryName,
+} from "#oci/reference.ts";
 import { type TarInput, writeTar } from "#store/tar-writer.ts";
 import { blobPath } from "./archive-content.ts";
 import { announce, type ImageContext, partsOf } from "./context.ts";
@@ -57,13 +65,17 @@ function selectImages(context: ImageContext, names: readonly string[]): Saved[] 
   for (const name of names) {
     const image = /^[^@]*$/.test(name) ? undefined : resolveImage(context.table, name);
     const reference = image === undefined && !/^(sha256:)?[0-9a-f]{64}$/.test(name) ? parseReference(name) : undefined;
-    const tags = reference === undefined || reference.tag !== undefined ? [] : context.table.tagsOf(repositoryName(reference));
+    const tags =
+      reference === undefined || reference.tag !== undefined ? [] : context.table.tagsOf(repositoryName(reference));
     if (tags.length > 0) {
       for (const tag of tags) select(resolveImage(context.table, formatReference(tag)), tag);
       continue;
     }
     const found = image ?? resolveImage(context.table, name);
-    select(found, reference === undefined || isIdOf(found, name) ? undefined : { ...reference, tag: reference.tag ?? defaultTag });
+    select(
+      found,
+      reference === undefined || isIdOf(found, name) ? undefined : { ...reference, tag: reference.tag ?? defaultTag },
+    );
   }
   return [...byId.values()];
 }
@@ -83,10 +95,14 @@ function describe(context: ImageContext, saved: readonly Saved[]): Map<string, U
     const descriptor = { mediaType: image.manifest.mediaType, digest: image.manifestDigest, size: manifest.length };
     if (references.size === 0) index.push(descriptor);
     for (const [full, reference] of references) {
-      const annotations = { "io.containerd.image.name": full, "org.opencontainers.image.ref.name": reference.tag ?? defaultTag };
+      const annotations = {
+        "io.containerd.image.name": full,
+        "org.opencontainers.image.ref.name": reference.tag ?? defaultTag,
+      };
       index.push({ ...descriptor, annotations });
       const top = layers.at(-1);
-      if (top !== undefined) (repositories[familiarName(reference)] ??= {})[reference.tag ?? defaultTag] = digestHex(top);
+      if (top !== undefined)
+        (repositories[familiarName(reference)] ??= {})[reference.tag ?? defaultTag] = digestHex(top);
     }
     archive.push({
       Config: blobPath(image.id),
@@ -108,6 +124,7 @@ function* entries(context: ImageContext, files: ReadonlyMap<string, Uint8Array |
   yield { name: "blobs/sha256/", type: "directory" };
   for (const [name, content] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (typeof content !== "string") yield { name, size: content.length, content };
-    else yield { name, size: context.store.content.size(content), content: context.store.content.open(content).stream() };
+    else
+      yield { name, size: context.store.content.size(content), content: context.store.content.open(content).stream() };
   }
 }

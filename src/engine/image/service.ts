@@ -1,6 +1,13 @@
 /** The image store of the engine: every operation on images, for the API's routes and for containers. */
 import type { Database } from "bun:sqlite";
-import type { HistoryItem, ImageDeleteItem, ImageInspect, ImagesPruneResponse, ImageSummary, ProgressMessage } from "#api/types/image.ts";
+import type {
+  HistoryItem,
+  ImageDeleteItem,
+  ImageInspect,
+  ImagesPruneResponse,
+  ImageSummary,
+  ProgressMessage,
+} from "#api/types/image.ts";
 import type { Filters, ImageImportQuery, ImageListQuery, ImagePullQuery, ImageRemoveQuery } from "#api/types/query.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { Logger } from "#lib/log.ts";
@@ -60,9 +67,13 @@ export class ImageService {
       emit,
       users,
       runtime,
-      releaseSoon: () => void this.collectGarbage().catch((error: unknown) => {
-        log.warn({ error: errorMessage(error) }, "cannot collect unused blobs and layers; the next removal tries again");
-      }),
+      releaseSoon: () =>
+        void this.collectGarbage().catch((error: unknown) => {
+          log.warn(
+            { error: errorMessage(error) },
+            "cannot collect unused blobs and layers; the next removal tries again",
+          );
+        }),
     };
   }
 
@@ -134,12 +145,20 @@ export class ImageService {
     return streamProgress(signal, (progress, either) => loadImages(this.#context, body, options, progress, either));
   }
 
-  importImage(body: AsyncIterable<Uint8Array>, query: ImageImportQuery, signal: AbortSignal): AsyncIterable<ProgressMessage> {
+  importImage(
+    body: AsyncIterable<Uint8Array>,
+    query: ImageImportQuery,
+    signal: AbortSignal,
+  ): AsyncIterable<ProgressMessage> {
     return streamProgress(signal, (progress, either) => importImage(this.#context, body, query, progress, either));
   }
 
   /** A docker-archive that is an OCI layout too, the same bytes for the same images. Rejects before the first byte. */
-  async save(names: string[], options: { platforms: Platform[] }, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  async save(
+    names: string[],
+    options: { platforms: Platform[] },
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array>> {
     return saveImages(this.#context, names, options, signal);
   }
 
@@ -173,9 +192,11 @@ export class ImageService {
   }
 
   #collect(): Promise<Collected> {
-    this.#collecting = this.#garbage.collect(() => this.roots()).finally(() => {
-      this.#collecting = undefined;
-    });
+    this.#collecting = this.#garbage
+      .collect(() => this.roots())
+      .finally(() => {
+        this.#collecting = undefined;
+      });
     return this.#collecting;
   }
 }

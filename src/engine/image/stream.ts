@@ -13,7 +13,8 @@ export function compressionOf(head: Uint8Array): StreamCompression {
   if (starts(0x1f, 0x8b)) return "gzip";
   if (starts(0x28, 0xb5, 0x2f, 0xfd)) return "zstd";
   // A zstd stream may begin with a skippable frame.
-  if ((head[0] ?? 0) >= 0x50 && (head[0] ?? 0) <= 0x5f && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18) return "zstd";
+  if ((head[0] ?? 0) >= 0x50 && (head[0] ?? 0) <= 0x5f && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18)
+    return "zstd";
   if (starts(0xfd, 0x37, 0x7a, 0x58, 0x5a)) return "xz";
   if (starts(0x42, 0x5a, 0x68)) return "bzip2";
   return "none";
@@ -66,7 +67,10 @@ export async function decompress(
   if (compression === "none") return { compression, head, stream: rest };
   if (compression === "xz" || compression === "bzip2") {
     await rest.return();
-    throw new EngineError("invalid", `cannot read ${what}: ${compression} is not supported here, use gzip, zstd or none`);
+    throw new EngineError(
+      "invalid",
+      `cannot read ${what}: ${compression} is not supported here, use gzip, zstd or none`,
+    );
   }
   const plain = await peek(inflate(rest, compression, what), 512);
   return { compression, head: plain.head, stream: plain.rest };

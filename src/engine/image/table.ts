@@ -93,7 +93,9 @@ export class ImageTable {
             .query<{ image: Digest }, [string, string]>("SELECT image FROM image_tag WHERE repository = ? AND tag = ?")
             .get(repository, reference.tag ?? "latest")
         : this.#db
-            .query<{ image: Digest }, [string, string]>("SELECT image FROM image_digest WHERE repository = ? AND digest = ?")
+            .query<{ image: Digest }, [string, string]>(
+              "SELECT image FROM image_digest WHERE repository = ? AND digest = ?",
+            )
             .get(repository, reference.digest);
     return row?.image;
   }
@@ -109,7 +111,9 @@ export class ImageTable {
   /** Tags, then digests, of an image, each sorted. */
   references(id: Digest): Reference[] {
     const tags = this.#db
-      .query<{ name: string }, [string]>("SELECT repository || ':' || tag AS name FROM image_tag WHERE image = ? ORDER BY name")
+      .query<{ name: string }, [string]>(
+        "SELECT repository || ':' || tag AS name FROM image_tag WHERE image = ? ORDER BY name",
+      )
       .all(id);
     const digests = this.#db
       .query<{ name: string }, [string]>(
@@ -159,8 +163,12 @@ export class ImageTable {
     const repository = repositoryName(reference);
     const { changes } =
       reference.digest === undefined
-        ? this.#db.query("DELETE FROM image_tag WHERE repository = ? AND tag = ?").run(repository, reference.tag ?? "latest")
-        : this.#db.query("DELETE FROM image_digest WHERE repository = ? AND digest = ?").run(repository, reference.digest);
+        ? this.#db
+            .query("DELETE FROM image_tag WHERE repository = ? AND tag = ?")
+            .run(repository, reference.tag ?? "latest")
+        : this.#db
+            .query("DELETE FROM image_digest WHERE repository = ? AND digest = ?")
+            .run(repository, reference.digest);
     this.#cache.clear();
     return changes > 0;
   }

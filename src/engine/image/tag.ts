@@ -7,7 +7,8 @@ import { resolveImage } from "./resolve.ts";
 /** A reference that may become a tag. Throws "invalid" for one with a digest or that reads like one. */
 export function parseTagName(repository: string, tag = ""): Reference {
   const reference = parseReference(repository);
-  if (reference.digest !== undefined) throw new EngineError("invalid", "refusing to create a tag with a digest reference");
+  if (reference.digest !== undefined)
+    throw new EngineError("invalid", "refusing to create a tag with a digest reference");
   if (reference.path === "library/sha256") {
     throw new EngineError("invalid", "refusing to create an ambiguous tag using digest algorithm as name");
   }

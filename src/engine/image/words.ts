@@ -50,7 +50,8 @@ function expand(text: string, env: ReadonlyMap<string, string>): { value: string
   if (plain !== null) return { value: env.get(plain[1] ?? "") ?? "", length: plain[0].length };
   if (!text.startsWith("${")) return { value: "$", length: 1 };
   const braced = /^\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([-+])([^}]*))?\}/.exec(text);
-  if (braced === null) throw new EngineError("invalid", `failed to process "${text}": unsupported modifier or missing brace`);
+  if (braced === null)
+    throw new EngineError("invalid", `failed to process "${text}": unsupported modifier or missing brace`);
   const [whole, name = "", modifier, other = ""] = braced;
   const value = env.get(name) ?? "";
   if (modifier === "-") return { value: value === "" ? other : value, length: whole.length };

@@ -24,11 +24,16 @@ async function read(options: Partial<LogOptions>): Promise<string> {
 }
 
 test("gives lines, joins partial ones and keeps streams apart", async () => {
-  writeFileSync(path, record(1, "stdout", "P", "be") + record(1, "stdout", "F", "gin") + record(2, "stderr", "F", "oops"));
+  writeFileSync(
+    path,
+    record(1, "stdout", "P", "be") + record(1, "stdout", "F", "gin") + record(2, "stderr", "F", "oops"),
+  );
   expect(await read({})).toBe("begin\noops\n");
   expect(await read({ stderr: false })).toBe("begin\n");
   expect(await read({ tty: false })).toBe("\x01\0\0\0\0\0\0\x02be\x01\0\0\0\0\0\0\x04gin\n\x02\0\0\0\0\0\0\x05oops\n");
-  expect(await read({ timestamps: true })).toBe("2026-11-24T04:00:01.000000001Z begin\n2026-11-24T04:00:02.000000001Z oops\n");
+  expect(await read({ timestamps: true })).toBe(
+    "2026-11-24T04:00:01.000000001Z begin\n2026-11-24T04:00:02.000000001Z oops\n",
+  );
   expect(await read({ details: "a=b" })).toBe("a=b begin\na=b oops\n");
 });
 
@@ -45,14 +50,20 @@ test("tail, since and until", async () => {
 
 test("records longer than a block are whole, and the tail is found across blocks", async () => {
   const long = "x".repeat(700_000);
-  writeFileSync(path, record(1, "stdout", "F", "first") + record(1, "stdout", "F", long) + record(2, "stdout", "F", "last"));
+  writeFileSync(
+    path,
+    record(1, "stdout", "F", "first") + record(1, "stdout", "F", long) + record(2, "stdout", "F", "last"),
+  );
   expect(await read({})).toBe(`first\n${long}\nlast\n`);
   expect(await read({ tail: 2 })).toBe(`${long}\nlast\n`);
 });
 
 test("a line of many records counts once", async () => {
   const parts = Array.from({ length: 13 }, () => record(1, "stdout", "P", "x".repeat(100))).join("");
-  writeFileSync(path, record(0, "stdout", "F", "first") + parts + record(1, "stdout", "F", "") + record(2, "stdout", "F", "end"));
+  writeFileSync(
+    path,
+    record(0, "stdout", "F", "first") + parts + record(1, "stdout", "F", "") + record(2, "stdout", "F", "end"),
+  );
   expect(await read({ tail: 1 })).toBe("end\n");
   expect(await read({ tail: 2 })).toBe(`${"x".repeat(1300)}\nend\n`);
   expect(await read({ tail: 3 })).toStartWith("first\n");

@@ -17,7 +17,7 @@ export async function tailOffset(file: FileHandle, size: number, lines: number):
   while (end > 0) {
     const start = Math.max(0, end - BLOCK);
     const { bytesRead } = await file.read(block, 0, end - start, start);
-    for (let at = bytesRead; ; ) {
+    for (let at = bytesRead; ;) {
       const newline = at === 0 ? -1 : block.lastIndexOf(NEWLINE, at - 1);
       if (newline < 0) break;
       const record = start + newline + 1;

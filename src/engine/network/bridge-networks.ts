@@ -39,7 +39,11 @@ export class BridgeNetworks {
     const { id, name, bridge } = network;
     const index = ensureBridge(this.#netlink, bridge);
     const reserved = [bridge.gateway, ...bridge.reserved];
-    const live = { network, index, addresses: new AddressSpace(bridge.subnet, bridge.range, reserved, `${name} (${id})`) };
+    const live = {
+      network,
+      index,
+      addresses: new AddressSpace(bridge.subnet, bridge.range, reserved, `${name} (${id})`),
+    };
     this.#live.set(id, live);
     return live;
   }

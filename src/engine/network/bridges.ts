@@ -26,7 +26,9 @@ export function ensureBridge(netlink: Netlink, config: BridgeConfig): number {
     throw new EngineError("conflict", `cannot use ${device} as a bridge: this host has an interface of that name`);
   }
   const wanted = { address: gateway, prefix: subnet.prefix };
-  const stale = listAddresses(netlink, link.index).filter((one) => one.address !== gateway || one.prefix !== subnet.prefix);
+  const stale = listAddresses(netlink, link.index).filter(
+    (one) => one.address !== gateway || one.prefix !== subnet.prefix,
+  );
   netlink.execute(
     ...stale.map((one) => deleteAddress(one.index, one)),
     addAddress(link.index, wanted),
@@ -50,12 +52,16 @@ export function removeBridge(netlink: Netlink, device: string): void {
 
 /** Names of the veth devices in the bridge. */
 export function bridgePorts(netlink: Netlink, bridge: number): string[] {
-  return listLinks(netlink, { master: bridge }).filter(({ kind }) => kind === "veth").map(({ name }) => name);
+  return listLinks(netlink, { master: bridge })
+    .filter(({ kind }) => kind === "veth")
+    .map(({ name }) => name);
 }
 
 /** Subnets that this host reaches already, the default route left out. */
 export function routedSubnets(netlink: Netlink): Ipv4Prefix[] {
-  const routes = listRoutes(netlink).map(({ destination }) => destination).filter(({ prefix }) => prefix > 0);
+  const routes = listRoutes(netlink)
+    .map(({ destination }) => destination)
+    .filter(({ prefix }) => prefix > 0);
   return [...routes, ...listAddresses(netlink)];
 }
 

@@ -39,7 +39,12 @@ export class Endpoints {
   }
 
   /** Leases an address and makes the interface. With an error nothing is left. */
-  attach(namespace: { path: string; socket: Netlink }, attachment: Attachment, name: string, container: ContainerNames): Endpoint {
+  attach(
+    namespace: { path: string; socket: Netlink },
+    attachment: Attachment,
+    name: string,
+    container: ContainerNames,
+  ): Endpoint {
     const endpoint = this.#attach(namespace, attachment.network, name, attachment);
     return named(endpoint, attachment.aliases, container);
   }
@@ -176,7 +181,11 @@ export class Endpoints {
 }
 
 /** The endpoint with the names of its container. */
-export function named(endpoint: Endpoint, aliases: readonly string[], { name, containerId, hostname }: ContainerNames): Endpoint {
+export function named(
+  endpoint: Endpoint,
+  aliases: readonly string[],
+  { name, containerId, hostname }: ContainerNames,
+): Endpoint {
   const names = [name, ...aliases, containerId.slice(0, 12), hostname].filter((one) => one !== "");
   return { ...endpoint, aliases: [...aliases], dnsNames: [...new Set(names)] };
 }

@@ -102,7 +102,9 @@ export class Firewall {
   }
 
   #rebuild(): void {
-    const elements = [...this.#networks.values()].flatMap(networkElements).concat([...this.#ports.values()].map(portElement));
+    const elements = [...this.#networks.values()]
+      .flatMap(networkElements)
+      .concat([...this.#ports.values()].map(portElement));
     const script = [
       `add table ip ${this.table}`,
       `delete table ip ${this.table}`,

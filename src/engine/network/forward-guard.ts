@@ -47,7 +47,8 @@ export class ForwardGuard {
   check(): void {
     if (!this.#rules.changed()) return;
     try {
-      if (this.#firewall.repair()) this.#log.warn({ table: this.#firewall.table }, "the nftables table was gone: made anew");
+      if (this.#firewall.repair())
+        this.#log.warn({ table: this.#firewall.table }, "the nftables table was gone: made anew");
       this.update();
     } catch (error) {
       this.#log.error({ error }, "cannot check the host's firewall");
@@ -67,7 +68,10 @@ export class ForwardGuard {
     const { table } = this.#firewall;
     const jumps = this.#jumps().map((handle) => `delete rule ip filter DOCKER-USER handle ${handle}`);
     if (jumps.length === 0 && this.#rules.list(`chain ip filter ${table}`) === undefined) return;
-    this.#rules.run("cannot leave the chain DOCKER-USER", [...jumps, `flush chain ip filter ${table}`, `delete chain ip filter ${table}`].join("\n"));
+    this.#rules.run(
+      "cannot leave the chain DOCKER-USER",
+      [...jumps, `flush chain ip filter ${table}`, `delete chain ip filter ${table}`].join("\n"),
+    );
   }
 
   #openDockerUser(): void {
@@ -81,7 +85,8 @@ export class ForwardGuard {
     ];
     if (this.#jumps().length === 0) {
       const place = finalReturn(rules);
-      const where = place === undefined ? "add rule ip filter DOCKER-USER" : `insert rule ip filter DOCKER-USER handle ${place}`;
+      const where =
+        place === undefined ? "add rule ip filter DOCKER-USER" : `insert rule ip filter DOCKER-USER handle ${place}`;
       script.push(`${where} counter jump ${table} comment "${table}"`);
     }
     this.#rules.run("cannot accept our bridges in the chain DOCKER-USER", script.join("\n"));
@@ -90,14 +95,17 @@ export class ForwardGuard {
   /** Handles of the rules in DOCKER-USER that jump to our chain. */
   #jumps(): number[] {
     const rules = rulesOf(this.#rules.list(DOCKER_USER) ?? []);
-    return rules.filter(({ expr }) => expr.some(({ jump }) => jump?.target === this.#firewall.table)).map(({ handle }) => handle);
+    return rules
+      .filter(({ expr }) => expr.some(({ jump }) => jump?.target === this.#firewall.table))
+      .map(({ handle }) => handle);
   }
 
   #findBlocks(): string[] {
     const warnings: string[] = [];
     for (const { chain } of this.#rules.list("chains") ?? []) {
       const found = chain as ChainObject | undefined;
-      if (found?.hook !== "forward" || !["ip", "inet"].includes(found.family) || found.table === this.#firewall.table) continue;
+      if (found?.hook !== "forward" || !["ip", "inet"].includes(found.family) || found.table === this.#firewall.table)
+        continue;
       const warning = this.#blockedBy(found);
       if (warning !== undefined) warnings.push(warning);
     }
@@ -106,7 +114,9 @@ export class ForwardGuard {
         `iptables-legacy -I FORWARD -i ${device} -j ACCEPT`,
         `iptables-legacy -I FORWARD -o ${device} -j ACCEPT`,
       ]);
-      warnings.push(`legacy iptables rules are loaded, which cannot be checked; where containers cannot connect, run: ${commands.join(" && ")}`);
+      warnings.push(
+        `legacy iptables rules are loaded, which cannot be checked; where containers cannot connect, run: ${commands.join(" && ")}`,
+      );
     }
     return warnings;
   }
@@ -120,9 +130,12 @@ export class ForwardGuard {
     const closed = this.#firewall.devices.filter((device) => !mentions(objects, device));
     if (closed.length === 0) return undefined;
     const open = (device: string): string => {
-      if (firewalld) return `firewall-cmd --permanent --zone=trusted --add-interface=${device} && firewall-cmd --reload`;
-      if (chains.some((chain) => chain?.startsWith("ufw-"))) return `ufw route allow in on ${device} && ufw route allow out on ${device}`;
-      if (family === "ip" && table === "filter") return `iptables -I FORWARD -i ${device} -j ACCEPT && iptables -I FORWARD -o ${device} -j ACCEPT`;
+      if (firewalld)
+        return `firewall-cmd --permanent --zone=trusted --add-interface=${device} && firewall-cmd --reload`;
+      if (chains.some((chain) => chain?.startsWith("ufw-")))
+        return `ufw route allow in on ${device} && ufw route allow out on ${device}`;
+      if (family === "ip" && table === "filter")
+        return `iptables -I FORWARD -i ${device} -j ACCEPT && iptables -I FORWARD -o ${device} -j ACCEPT`;
       const insert = `nft insert rule ${family} ${table} ${name}`;
       return `${insert} iifname ${device} accept && ${insert} oifname ${device} accept`;
     };

@@ -141,7 +141,9 @@ export class SandboxLinks {
   async removeNamespacesExcept(paths: ReadonlySet<string>): Promise<void> {
     const folder = this.#layout.networkNamespaces;
     mkdirSync(folder, { recursive: true, mode: 0o755 });
-    const stale = readdirSync(folder).map((name) => join(folder, name)).filter((path) => !paths.has(path));
+    const stale = readdirSync(folder)
+      .map((name) => join(folder, name))
+      .filter((path) => !paths.has(path));
     await Promise.all(stale.map((path) => this.removeNamespace(path)));
   }
 
@@ -155,4 +157,3 @@ function indexOf(netlink: Netlink, name: string): number {
   if (link !== undefined) return link.index;
   throw new SyscallError({ doing: `cannot find the interface ${name}`, call: "netlink", args: "", errno: ENODEV });
 }
-

@@ -27,7 +27,9 @@ export function vethName(): string {
 
 /** Docker's MAC address of an IPv4 address: equal addresses keep neighbours' caches true. */
 export function macOf({ address }: Pick<Ipv4Prefix, "address">): string {
-  return ["02", "42", ...[24, 16, 8, 0].map((shift) => ((address >>> shift) & 255).toString(16).padStart(2, "0"))].join(":");
+  return ["02", "42", ...[24, 16, 8, 0].map((shift) => ((address >>> shift) & 255).toString(16).padStart(2, "0"))].join(
+    ":",
+  );
 }
 
 /** What a device name may be: it is written into nftables scripts and into paths below /proc. */

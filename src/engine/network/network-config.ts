@@ -1,7 +1,16 @@
 /** Turns the body of `POST /networks/create` into a record, refusing what Docker or Berth cannot do. */
 import type { IpamConfig, NetworkCreateBody } from "#api/types/network.ts";
 import { EngineError } from "#lib/errors.ts";
-import { contains, formatIpv4, formatPrefix, type Ipv4Prefix, networkOf, overlap, parseIpv4, parsePrefix } from "#lib/ipv4.ts";
+import {
+  contains,
+  formatIpv4,
+  formatPrefix,
+  type Ipv4Prefix,
+  networkOf,
+  overlap,
+  parseIpv4,
+  parsePrefix,
+} from "#lib/ipv4.ts";
 import { bridgeDevice, isDeviceName, randomId } from "./names.ts";
 import type { BridgeConfig, NetworkRecord } from "./store.ts";
 
@@ -101,7 +110,9 @@ function noPlugin(name: string): EngineError {
 }
 
 /** Undefined where no subnet is named. All faults are reported together, as Docker does. */
-function chosenSubnet(config: IpamConfig): { subnet: Ipv4Prefix; gateway?: number; range?: Ipv4Prefix; reserved: number[] } | undefined {
+function chosenSubnet(
+  config: IpamConfig,
+): { subnet: Ipv4Prefix; gateway?: number; range?: Ipv4Prefix; reserved: number[] } | undefined {
   const { Subnet = "", Gateway = "", IPRange = "", AuxiliaryAddresses } = config;
   if (Subnet === "") {
     if (Gateway === "" && IPRange === "") return undefined;
@@ -122,11 +133,14 @@ function chosenSubnet(config: IpamConfig): { subnet: Ipv4Prefix; gateway?: numbe
   const address = (text: string, what: string): number => {
     const found = parseIpv4(text);
     if (found === undefined) faults.push(`invalid ${what}: invalid address`);
-    else if (!contains(subnet, found)) faults.push(`invalid ${what}: parent subnet ${Subnet} doesn't contain this address`);
+    else if (!contains(subnet, found))
+      faults.push(`invalid ${what}: parent subnet ${Subnet} doesn't contain this address`);
     return found ?? 0;
   };
   const gateway = Gateway === "" ? undefined : address(Gateway, `gateway ${Gateway}`);
-  const reserved = Object.entries(AuxiliaryAddresses ?? {}).map(([name, text]) => address(text, `auxiliary address ${name}`));
+  const reserved = Object.entries(AuxiliaryAddresses ?? {}).map(([name, text]) =>
+    address(text, `auxiliary address ${name}`),
+  );
   if (faults.length > 0) throw new EngineError("invalid", `invalid network config:\n${faults.join("\n")}`);
   return { subnet, reserved, ...(gateway === undefined ? {} : { gateway }), ...(range === undefined ? {} : { range }) };
 }
@@ -146,7 +160,10 @@ function rangeFaults(range: Ipv4Prefix, subnet: Ipv4Prefix): string[] {
 }
 
 /** Reads the driver's options; other keys are the user's own and only kept. */
-function bridgeOptions(options: Readonly<Record<string, string>>, id: string): Omit<BridgeConfig, "subnet" | "gateway" | "reserved"> {
+function bridgeOptions(
+  options: Readonly<Record<string, string>>,
+  id: string,
+): Omit<BridgeConfig, "subnet" | "gateway" | "reserved"> {
   const known = new Set<string>(Object.values(OPTION));
   const unknown = Object.keys(options).find((key) => key.startsWith("com.docker.network.") && !known.has(key));
   if (unknown !== undefined) throw new EngineError("not-implemented", `the network option ${unknown} is not supported`);
@@ -157,15 +174,20 @@ function bridgeOptions(options: Readonly<Record<string, string>>, id: string): O
   const device = options[OPTION.name] || bridgeDevice(id);
   if (!isDeviceName(device)) throw new EngineError("invalid", `invalid bridge name "${device}"`);
   const interfacePrefix = options[OPTION.prefix] || "eth";
-  if (!isDeviceName(`${interfacePrefix}0`)) throw new EngineError("invalid", `invalid interface prefix "${interfacePrefix}"`);
+  if (!isDeviceName(`${interfacePrefix}0`))
+    throw new EngineError("invalid", `invalid interface prefix "${interfacePrefix}"`);
   const hostBinding = parseIpv4(options[OPTION.hostBinding] || "0.0.0.0");
-  if (hostBinding === undefined) throw new EngineError("invalid", `invalid host binding address "${options[OPTION.hostBinding]}"`);
+  if (hostBinding === undefined)
+    throw new EngineError("invalid", `invalid host binding address "${options[OPTION.hostBinding]}"`);
   const mtu = Number(options[OPTION.mtu] ?? 0);
   if (!Number.isInteger(mtu) || mtu < 0 || (mtu !== 0 && mtu < 68) || mtu > 65535) {
     throw new EngineError("invalid", `invalid MTU "${options[OPTION.mtu]}"`);
   }
   return {
-    device, hostBinding, mtu, interfacePrefix,
+    device,
+    hostBinding,
+    mtu,
+    interfacePrefix,
     connected: flag(options, OPTION.connected),
     masquerade: flag(options, OPTION.masquerade),
   };

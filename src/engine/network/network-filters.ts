@@ -7,7 +7,9 @@ export type Filters = Readonly<Record<string, readonly string[]>>;
 
 /** A network passes when each filter has a value that fits it; of `label` all must fit. Throws kind "invalid". */
 export function matcher(filters: Filters, attached: (id: string) => boolean): (network: NetworkRecord) => boolean {
-  const tests = Object.entries(filters).filter(([, values]) => values.length > 0).map(([name, values]) => test(name, values, attached));
+  const tests = Object.entries(filters)
+    .filter(([, values]) => values.length > 0)
+    .map(([name, values]) => test(name, values, attached));
   return (network) => tests.every((passes) => passes(network));
 }
 
@@ -20,7 +22,11 @@ export function olderThan(until: readonly string[]): (network: NetworkRecord) =>
   return ({ created }) => Date.parse(created) < limit;
 }
 
-function test(name: string, values: readonly string[], attached: (id: string) => boolean): (network: NetworkRecord) => boolean {
+function test(
+  name: string,
+  values: readonly string[],
+  attached: (id: string) => boolean,
+): (network: NetworkRecord) => boolean {
   switch (name) {
     case "driver":
       return ({ driver }) => values.includes(driver);
@@ -41,7 +47,8 @@ function test(name: string, values: readonly string[], attached: (id: string) =>
     }
     case "dangling": {
       const wanted = values.every((value) => ["true", "1", "false", "0"].includes(value)) ? values[0] : undefined;
-      if (wanted === undefined) throw new EngineError("invalid", `invalid value for 'dangling' filter: "${values.join(",")}"`);
+      if (wanted === undefined)
+        throw new EngineError("invalid", `invalid value for 'dangling' filter: "${values.join(",")}"`);
       const dangling = wanted === "true" || wanted === "1";
       return ({ id, name: own }) => !PREDEFINED.includes(own) && attached(id) !== dangling;
     }
@@ -70,7 +77,9 @@ function moment(text: string): number {
   if (/^(\d+(\.\d+)?(h|m|s|ms))+$/.test(text)) {
     const units = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
     const parts = text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g);
-    return Date.now() - parts.reduce((sum, [, value, unit]) => sum + Number(value) * units[unit as keyof typeof units], 0);
+    return (
+      Date.now() - parts.reduce((sum, [, value, unit]) => sum + Number(value) * units[unit as keyof typeof units], 0)
+    );
   }
   const time = Date.parse(text);
   if (Number.isNaN(time)) throw new EngineError("invalid", `invalid value for 'until' filter: "${text}"`);

@@ -1,5 +1,11 @@
 /** The networks that users see: predefined and their own, listed, inspected, created, removed and pruned. */
-import type { EndpointResource, NetworkCreateBody, NetworkCreateResponse, NetworkInspect, NetworksPruneResponse } from "#api/types/network.ts";
+import type {
+  EndpointResource,
+  NetworkCreateBody,
+  NetworkCreateResponse,
+  NetworkInspect,
+  NetworksPruneResponse,
+} from "#api/types/network.ts";
 import { EngineError } from "#lib/errors.ts";
 import { formatIpv4, formatPrefix, type Ipv4Prefix, networkOf, overlap, parsePrefix } from "#lib/ipv4.ts";
 import type { Logger } from "#lib/log.ts";
@@ -45,16 +51,18 @@ export class Networks {
     const { store } = this.#parts;
     const network = lookup(store, ref);
     const containers = store.attached(network.id).flatMap((sandbox) =>
-      sandbox.endpoints.filter(({ networkId }) => networkId === network.id).map((endpoint): [string, EndpointResource] => [
-        sandbox.containerId,
-        {
-          Name: sandbox.containerName,
-          EndpointID: endpoint.endpointId,
-          MacAddress: endpoint.macAddress,
-          IPv4Address: endpoint.ipAddress === "" ? "" : `${endpoint.ipAddress}/${endpoint.prefixLength}`,
-          IPv6Address: "",
-        },
-      ]),
+      sandbox.endpoints
+        .filter(({ networkId }) => networkId === network.id)
+        .map((endpoint): [string, EndpointResource] => [
+          sandbox.containerId,
+          {
+            Name: sandbox.containerName,
+            EndpointID: endpoint.endpointId,
+            MacAddress: endpoint.macAddress,
+            IPv4Address: endpoint.ipAddress === "" ? "" : `${endpoint.ipAddress}/${endpoint.prefixLength}`,
+            IPv6Address: "",
+          },
+        ]),
     );
     return describe(network, Object.fromEntries(containers));
   }
@@ -72,7 +80,10 @@ export class Networks {
       throw new EngineError("forbidden", "invalid pool request: Pool overlaps with other one on this address space");
     }
     if (networks.some((other) => other.bridge?.device === bridge.device) || this.#hostHas(bridge.device)) {
-      throw new EngineError("conflict", `cannot create network ${record.name}: the interface ${bridge.device} exists already`);
+      throw new EngineError(
+        "conflict",
+        `cannot create network ${record.name}: the interface ${bridge.device} exists already`,
+      );
     }
     // The row comes first: should the daemon die here, recovery finds what to make, and remove what to remove.
     store.putNetwork(record);
@@ -93,11 +104,18 @@ export class Networks {
     if (PREDEFINED.includes(network.name)) {
       throw new EngineError("forbidden", `${network.name} is a pre-defined network and cannot be removed`);
     }
-    const active = store.attached(network.id).flatMap(({ containerName, endpoints }) =>
-      endpoints.filter(({ networkId }) => networkId === network.id).map(({ endpointId }) => `name:"${containerName}" id:"${endpointId.slice(0, 12)}"`),
-    );
+    const active = store
+      .attached(network.id)
+      .flatMap(({ containerName, endpoints }) =>
+        endpoints
+          .filter(({ networkId }) => networkId === network.id)
+          .map(({ endpointId }) => `name:"${containerName}" id:"${endpointId.slice(0, 12)}"`),
+      );
     if (active.length > 0) {
-      throw new EngineError("forbidden", `error while removing network: network ${network.name} has active endpoints (${active.join(", ")})`);
+      throw new EngineError(
+        "forbidden",
+        `error while removing network: network ${network.name} has active endpoints (${active.join(", ")})`,
+      );
     }
     this.#remove(network);
   }
@@ -111,8 +129,12 @@ export class Networks {
     const old = olderThan(until);
     const pruned = [...store.networks.values()].filter(
       (network) =>
-        !PREDEFINED.includes(network.name) && matches(network) && old(network) &&
-        !inUse.has(network.id) && !inUse.has(network.name) && store.attached(network.id).length === 0,
+        !PREDEFINED.includes(network.name) &&
+        matches(network) &&
+        old(network) &&
+        !inUse.has(network.id) &&
+        !inUse.has(network.name) &&
+        store.attached(network.id).length === 0,
     );
     for (const network of pruned) this.#remove(network);
     return { NetworksDeleted: pruned.length === 0 ? null : pruned.map(({ name }) => name) };
@@ -121,15 +143,26 @@ export class Networks {
   /** Makes what is missing of bridge, host and none, and follows changes of device name and --bip while the bridge is unused. */
   ensurePredefined(): void {
     const { store, log } = this.#parts;
-    for (const [name, driver] of [["host", "host"], ["none", "null"]] as const) {
+    for (const [name, driver] of [
+      ["host", "host"],
+      ["none", "null"],
+    ] as const) {
       if (store.find(name) === undefined) store.putNetwork(predefined(name, driver));
     }
     const before = store.find("bridge");
     const wanted = this.#defaultBridge(before?.bridge);
-    if (before?.bridge?.device === wanted.device && before.bridge.gateway === wanted.gateway && before.bridge.subnet.prefix === wanted.subnet.prefix) return;
+    if (
+      before?.bridge?.device === wanted.device &&
+      before.bridge.gateway === wanted.gateway &&
+      before.bridge.subnet.prefix === wanted.subnet.prefix
+    )
+      return;
     if (before?.bridge !== undefined) {
       if (store.attached(before.id).length > 0) {
-        log.warn({ bridge: before.bridge.device }, "the default bridge keeps its name and address until no container uses it");
+        log.warn(
+          { bridge: before.bridge.device },
+          "the default bridge keeps its name and address until no container uses it",
+        );
         return;
       }
       this.#parts.bridges.remove({ ...before, bridge: before.bridge });
@@ -145,11 +178,22 @@ export class Networks {
 
   #defaultBridge(before: BridgeConfig | undefined): BridgeConfig {
     const { device, options, netlink } = this.#parts;
-    const fixed = { device, reserved: [], connected: true, masquerade: true, mtu: 0, hostBinding: 0, interfacePrefix: "eth" };
+    const fixed = {
+      device,
+      reserved: [],
+      connected: true,
+      masquerade: true,
+      mtu: 0,
+      hostBinding: 0,
+      interfacePrefix: "eth",
+    };
     if (options.bip !== undefined) {
       const bip = parsePrefix(options.bip);
       if (bip === undefined || bip.prefix > 30 || networkOf(bip).address === bip.address) {
-        throw new EngineError("invalid", `invalid --bip ${options.bip}: give an address with its prefix, as 192.168.5.1/24`);
+        throw new EngineError(
+          "invalid",
+          `invalid --bip ${options.bip}: give an address with its prefix, as 192.168.5.1/24`,
+        );
       }
       return { ...fixed, subnet: networkOf(bip), gateway: bip.address };
     }
@@ -159,7 +203,9 @@ export class Networks {
   }
 
   #usedSubnets(netlink: Netlink): Ipv4Prefix[] {
-    const own = [...this.#parts.store.networks.values()].flatMap(({ bridge }) => (bridge === undefined ? [] : [bridge.subnet]));
+    const own = [...this.#parts.store.networks.values()].flatMap(({ bridge }) =>
+      bridge === undefined ? [] : [bridge.subnet],
+    );
     return [...routedSubnets(netlink), ...own];
   }
 

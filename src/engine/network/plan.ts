@@ -39,7 +39,10 @@ export function planSandbox(store: NetworkStore, request: PlanRequest): SandboxP
   }
   const others = [...joined].filter(([network]) => network !== main).sort(([a], [b]) => (a.name < b.name ? -1 : 1));
   const settings = mainSettings(joined.get(main) ?? {}, request.macAddress);
-  return { kind: "own", attachments: [[main, settings] as const, ...others].map(([network, own]) => planAttachment(network, own)) };
+  return {
+    kind: "own",
+    attachments: [[main, settings] as const, ...others].map(([network, own]) => planAttachment(network, own)),
+  };
 }
 
 /** Throws kind "not-found" with Docker's wording. */
@@ -52,7 +55,8 @@ export function lookup(store: NetworkStore, ref: string): NetworkRecord {
 /** Throws kind "invalid" with all faults, "conflict" for the networks host and none. */
 export function planAttachment(network: NetworkRecord, settings: Partial<EndpointSettings>): Attachment {
   const { bridge } = network;
-  if (bridge === undefined) throw new EngineError("conflict", network.driver === "host" ? HOST_CONFLICT : NONE_CONFLICT);
+  if (bridge === undefined)
+    throw new EngineError("conflict", network.driver === "host" ? HOST_CONFLICT : NONE_CONFLICT);
   const { IPv4Address = "", IPv6Address = "", LinkLocalIPs = [] } = settings.IPAMConfig ?? {};
   const userDefined = network.name !== "bridge";
   const faults: string[] = [];
@@ -61,7 +65,9 @@ export function planAttachment(network: NetworkRecord, settings: Partial<Endpoin
     if (address === undefined) faults.push(`invalid IPv4 address: ${IPv4Address}`);
     else if (!userDefined) faults.push("user specified IP address is supported on user defined networks only");
     else if (!network.chosenSubnet) {
-      faults.push("user specified IP address is supported only when connecting to networks with user configured subnets");
+      faults.push(
+        "user specified IP address is supported only when connecting to networks with user configured subnets",
+      );
     } else if (!contains(bridge.subnet, address)) {
       faults.push(`no configured subnet contains IP address ${formatIpv4(address)}`);
     }
@@ -78,7 +84,10 @@ export function planAttachment(network: NetworkRecord, settings: Partial<Endpoin
   const option = Object.keys(settings.DriverOpts ?? {})[0];
   if (option !== undefined) faults.push(`the endpoint option ${option} is not supported`);
   if (faults.length > 0) {
-    throw new EngineError("invalid", `invalid config for network ${network.name}: invalid endpoint settings:\n${faults.join("\n")}`);
+    throw new EngineError(
+      "invalid",
+      `invalid config for network ${network.name}: invalid endpoint settings:\n${faults.join("\n")}`,
+    );
   }
   return {
     network: { ...network, bridge },
@@ -90,7 +99,9 @@ export function planAttachment(network: NetworkRecord, settings: Partial<Endpoin
 }
 
 /** Which endpoint gives the default route and the published ports: the highest priority, then the first by name. */
-export function gatewayOf<T extends { internal: boolean; gatewayPriority: number; name: string }>(candidates: readonly T[]): T | undefined {
+export function gatewayOf<T extends { internal: boolean; gatewayPriority: number; name: string }>(
+  candidates: readonly T[],
+): T | undefined {
   const open = candidates.filter(({ internal }) => !internal);
   return open.sort((a, b) => b.gatewayPriority - a.gatewayPriority || (a.name < b.name ? -1 : 1))[0];
 }
@@ -107,7 +118,10 @@ function planShared(container: string, request: PlanRequest): SandboxPlan {
   if (request.macAddress) conflict("mac-address and the network mode");
   const others = Object.keys(request.endpoints ?? {}).filter((name) => name !== `container:${container}`);
   if (others.length > 0) {
-    throw new EngineError("conflict", "container sharing network namespace with another container or host cannot be connected to any other network");
+    throw new EngineError(
+      "conflict",
+      "container sharing network namespace with another container or host cannot be connected to any other network",
+    );
   }
   return { kind: "shared", with: container };
 }
@@ -129,4 +143,5 @@ function isUnicastMac(mac: string): boolean {
 }
 
 const HOST_CONFLICT = "container cannot be disconnected from host network or connected to host network";
-const NONE_CONFLICT = "container cannot be connected to multiple networks with one of the networks in private (none) mode";
+const NONE_CONFLICT =
+  "container cannot be connected to multiple networks with one of the networks in private (none) mode";

@@ -29,9 +29,13 @@ export class PortClaims implements Disposable {
           if (!hasErrno(error, EADDRINUSE)) break;
         }
       }
-      throw new EngineError("internal", `failed to bind host port for ${describe(request, containerAddress)}: ${reason(failure)}`, {
-        cause: failure,
-      });
+      throw new EngineError(
+        "internal",
+        `failed to bind host port for ${describe(request, containerAddress)}: ${reason(failure)}`,
+        {
+          cause: failure,
+        },
+      );
     });
   }
 
@@ -79,7 +83,16 @@ function openSocket(protocol: Protocol): number | undefined {
 }
 
 function setReuse(socket: number, on: boolean): void {
-  checked("cannot configure a socket", "SO_REUSEADDR", "setsockopt", socket, SOL_SOCKET, SO_REUSEADDR, new Int32Array([Number(on)]), 4);
+  checked(
+    "cannot configure a socket",
+    "SO_REUSEADDR",
+    "setsockopt",
+    socket,
+    SOL_SOCKET,
+    SO_REUSEADDR,
+    new Int32Array([Number(on)]),
+    4,
+  );
 }
 
 /** sockaddr_in. */
@@ -93,7 +106,10 @@ function socketAddress(address: number, port: number): Uint8Array {
 }
 
 /** As Docker's port bindings read in its messages. */
-function describe({ protocol, containerPort, hostAddress, hostPorts: { first, last } }: PortRequest, container: string): string {
+function describe(
+  { protocol, containerPort, hostAddress, hostPorts: { first, last } }: PortRequest,
+  container: string,
+): string {
   const range = first === last ? (first === 0 ? "" : String(first)) : `${first}-${last}`;
   return `${formatIpv4(hostAddress)}:${range}:${container}:${containerPort}/${protocol}`;
 }

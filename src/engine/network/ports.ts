@@ -35,13 +35,19 @@ export function portRequests(
     const { containerPort, protocol } = parsePortKey(key);
     // An empty list of bindings means: publish somewhere.
     for (const { HostIp, HostPort } of list?.length ? list : [{ HostIp: "", HostPort: "" }]) {
-      requests.push({ protocol, containerPort, hostAddress: hostAddress(HostIp, defaultAddress), hostPorts: portRange(HostPort) });
+      requests.push({
+        protocol,
+        containerPort,
+        hostAddress: hostAddress(HostIp, defaultAddress),
+        hostPorts: portRange(HostPort),
+      });
     }
   }
   if (publishAll) {
     for (const key of exposed) {
       const { containerPort, protocol } = parsePortKey(key);
-      if (requests.some((request) => request.containerPort === containerPort && request.protocol === protocol)) continue;
+      if (requests.some((request) => request.containerPort === containerPort && request.protocol === protocol))
+        continue;
       requests.push({ protocol, containerPort, hostAddress: defaultAddress, hostPorts: { first: 0, last: 0 } });
     }
   }

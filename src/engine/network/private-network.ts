@@ -27,7 +27,10 @@ export function inPrivateNetwork(): boolean {
 /** Runs the tests of `file` again where `inPrivateNetwork` holds; throws with their output where one fails. */
 export async function rerunInPrivateNetwork(file: string): Promise<void> {
   const child = Bun.spawn(["unshare", "--net", process.execPath, "test", file], {
-    cwd: dirname(file), env: { ...process.env, [MARK]: "1" }, stdout: "pipe", stderr: "pipe",
+    cwd: dirname(file),
+    env: { ...process.env, [MARK]: "1" },
+    stdout: "pipe",
+    stderr: "pipe",
   });
   const [out, error, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
   if (code !== 0) throw new Error(`${out}\n${error}`);
@@ -52,7 +55,13 @@ export class TestNetwork implements AsyncDisposable {
   service: NetworkService;
 
   constructor(options: NetworkOptions = {}) {
-    this.options = { bridge: "test0", table: "berth_test", pools: [{ base: "10.213.0.0/16", size: 24 }], warm: 0, ...options };
+    this.options = {
+      bridge: "test0",
+      table: "berth_test",
+      pools: [{ base: "10.213.0.0/16", size: 24 }],
+      warm: 0,
+      ...options,
+    };
     this.service = this.#open();
   }
 
@@ -70,7 +79,8 @@ export class TestNetwork implements AsyncDisposable {
   }
 
   #open(): NetworkService {
-    const emit = (action: string, _id: string, { name = "" }: Record<string, string>) => this.events.push(`${action} ${name}`);
+    const emit = (action: string, _id: string, { name = "" }: Record<string, string>) =>
+      this.events.push(`${action} ${name}`);
     const { db, layout, namespaces, options } = this;
     return new NetworkService({ db, layout, namespaces, log: silentLogger, emit, options });
   }
@@ -82,7 +92,10 @@ export async function listen(netnsPath: string, protocol: "tcp" | "udp", port: n
     protocol === "tcp"
       ? `Bun.listen({ hostname: "0.0.0.0", port: ${port}, socket: { data() {}, open(s) { s.end(s.remoteAddress); } } }); console.log("ready")`
       : `await Bun.udpSocket({ hostname: "0.0.0.0", port: ${port}, socket: { data(s, _d, p, a) { s.send(a, p, a); } } }); console.log("ready")`;
-  const child = Bun.spawn(["nsenter", `--net=${netnsPath}`, process.execPath, "-e", program], { stdout: "pipe", stderr: "inherit" });
+  const child = Bun.spawn(["nsenter", `--net=${netnsPath}`, process.execPath, "-e", program], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
   const reader = child.stdout.getReader();
   await reader.read();
   reader.releaseLock();
@@ -95,7 +108,12 @@ export async function listen(netnsPath: string, protocol: "tcp" | "udp", port: n
 }
 
 /** What a listener answers, seen from a namespace (or from the host), or how it fails: "refused", "timeout". */
-export async function ask(from: string | undefined, protocol: "tcp" | "udp", host: string, port: number): Promise<string> {
+export async function ask(
+  from: string | undefined,
+  protocol: "tcp" | "udp",
+  host: string,
+  port: number,
+): Promise<string> {
   const program =
     protocol === "tcp"
       ? `let t = ""; const done = (x) => { console.log(x); process.exit(0); }; setTimeout(() => done("timeout"), 700);
@@ -103,6 +121,9 @@ export async function ask(from: string | undefined, protocol: "tcp" | "udp", hos
       : `const done = (x) => { console.log(x); process.exit(0); }; setTimeout(() => done("timeout"), 700);
          const s = await Bun.udpSocket({ connect: { hostname: "${host}", port: ${port} }, socket: { data(_s, d) { done(d.toString()); }, error() { done("refused"); } } }); s.send("x");`;
   const command = [process.execPath, "-e", program];
-  const child = Bun.spawn(from === undefined ? command : ["nsenter", `--net=${from}`, ...command], { stdout: "pipe", stderr: "inherit" });
+  const child = Bun.spawn(from === undefined ? command : ["nsenter", `--net=${from}`, ...command], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
   return (await child.stdout.text()).trim();
 }

@@ -34,17 +34,27 @@ export async function recoverNetworks(parts: RecoveryParts, live: ReadonlySet<st
     try {
       raised.push(bridges.raise({ ...network, bridge: network.bridge }));
     } catch (error) {
-      log.error({ error, network: network.name }, `cannot bring up the network ${network.name}: ${errorMessage(error)}`);
+      log.error(
+        { error, network: network.name },
+        `cannot bring up the network ${network.name}: ${errorMessage(error)}`,
+      );
     }
   }
   await removeStrayPorts(parts, raised, kept);
   for (const sandbox of kept) restore(parts, sandbox);
-  firewall.reset(raised.map(({ network }) => firewallNetwork(network)), kept.flatMap(targets));
+  firewall.reset(
+    raised.map(({ network }) => firewallNetwork(network)),
+    kept.flatMap(targets),
+  );
   for (const sandbox of kept) sandboxes.adopt(sandbox);
 }
 
 /** Removes veth pairs of our bridges that no sandbox knows. Most go with their namespace. */
-async function removeStrayPorts({ bridges, links }: RecoveryParts, raised: readonly LiveBridge[], kept: readonly SandboxRecord[]): Promise<void> {
+async function removeStrayPorts(
+  { bridges, links }: RecoveryParts,
+  raised: readonly LiveBridge[],
+  kept: readonly SandboxRecord[],
+): Promise<void> {
   const known = new Set(kept.flatMap(({ endpoints }) => endpoints.map(({ hostInterface }) => hostInterface)));
   const stray = () => raised.flatMap((live) => bridges.ports(live)).filter((name) => !known.has(name));
   const deadline = performance.now() + LINGER_MS;
@@ -61,12 +71,18 @@ function restore({ bridges, links, log }: RecoveryParts, sandbox: SandboxRecord)
     try {
       live.addresses.claim(address);
       if (!links.reattach(endpoint.hostInterface, live.index)) {
-        log.warn({ container: sandbox.containerId, interface: endpoint.hostInterface }, "a running container has lost its network interface");
+        log.warn(
+          { container: sandbox.containerId, interface: endpoint.hostInterface },
+          "a running container has lost its network interface",
+        );
       } else if (sandbox.published.length > 0 && endpoint.endpointId === sandbox.gatewayEndpoint) {
         links.allowHairpin(endpoint.hostInterface);
       }
     } catch (error) {
-      log.error({ error, container: sandbox.containerId }, `cannot restore an endpoint of a running container: ${errorMessage(error)}`);
+      log.error(
+        { error, container: sandbox.containerId },
+        `cannot restore an endpoint of a running container: ${errorMessage(error)}`,
+      );
     }
   }
 }

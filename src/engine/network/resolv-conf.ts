@@ -18,14 +18,19 @@ const FALLBACK = ["8.8.8.8", "8.8.4.4"];
 export function hostResolvConfText(): string {
   const text = readOrEmpty(HOST_FILE);
   const { nameservers } = parseResolvConf(text);
-  return nameservers.length === 1 && nameservers[0] === SYSTEMD_RESOLVED_STUB ? readOrEmpty(SYSTEMD_RESOLVED_FILE) : text;
+  return nameservers.length === 1 && nameservers[0] === SYSTEMD_RESOLVED_STUB
+    ? readOrEmpty(SYSTEMD_RESOLVED_FILE)
+    : text;
 }
 
 /** The last `search` or `domain` line counts; of `options` all do. */
 export function parseResolvConf(text: string): ResolvConf {
   const found: ResolvConf = { nameservers: [], search: [], options: [] };
   for (const line of text.split("\n")) {
-    const [keyword, ...values] = line.replace(/[#;].*$/, "").trim().split(/\s+/);
+    const [keyword, ...values] = line
+      .replace(/[#;].*$/, "")
+      .trim()
+      .split(/\s+/);
     if (keyword === "nameserver" && values[0] !== undefined) found.nameservers.push(values[0]);
     else if (keyword === "search" || keyword === "domain") found.search = values;
     else if (keyword === "options") found.options.push(...values);

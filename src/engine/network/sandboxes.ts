@@ -60,7 +60,9 @@ export class Sandboxes {
       if (plan.kind === "own") return await this.#own(request, plan.attachments);
       return await this.#plain(request, plan.network);
     } catch (error) {
-      throw new EngineError(errorKind(error), `failed to set up container networking: ${errorMessage(error)}`, { cause: error });
+      throw new EngineError(errorKind(error), `failed to set up container networking: ${errorMessage(error)}`, {
+        cause: error,
+      });
     }
   }
 
@@ -72,7 +74,8 @@ export class Sandboxes {
     this.#claims.get(containerId)?.[Symbol.dispose]();
     this.#claims.delete(containerId);
     store.removeSandbox(containerId);
-    if (sandbox.sharedWith === undefined && sandbox.netnsPath !== undefined) endpoints.dismantle(sandbox.netnsPath, sandbox.endpoints);
+    if (sandbox.sharedWith === undefined && sandbox.netnsPath !== undefined)
+      endpoints.dismantle(sandbox.netnsPath, sandbox.endpoints);
     for (const endpoint of sandbox.endpoints) this.#announce("disconnect", endpoint, containerId);
   }
 
@@ -82,7 +85,10 @@ export class Sandboxes {
     const before = store.sandboxes.get(containerId);
     if (before === undefined) return undefined;
     if (before.endpoints.some(({ networkId }) => networkId === network.id)) {
-      throw new EngineError("forbidden", `endpoint with name ${before.containerName} already exists in network ${network.name}`);
+      throw new EngineError(
+        "forbidden",
+        `endpoint with name ${before.containerName} already exists in network ${network.name}`,
+      );
     }
     const path = ownNamespace(before);
     using socket = await links.enter(path);
@@ -127,7 +133,10 @@ export class Sandboxes {
       try {
         claims.claim([{ ...port, hostPorts: { first: hostPort, last: hostPort } }], "");
       } catch (error) {
-        this.#parts.log.warn({ error, container: sandbox.containerId, port: hostPort }, "another program took a published port");
+        this.#parts.log.warn(
+          { error, container: sandbox.containerId, port: hostPort },
+          "another program took a published port",
+        );
       }
     }
   }
@@ -148,7 +157,8 @@ export class Sandboxes {
     const { store } = this.#parts;
     if (owner === request.containerId) throw new EngineError("invalid", "cannot join own network");
     const target = store.sandboxes.get(owner);
-    if (target === undefined) throw new EngineError("conflict", `cannot join network of a non running container: ${owner}`);
+    if (target === undefined)
+      throw new EngineError("conflict", `cannot join network of a non running container: ${owner}`);
     const { netnsPath, resolvConf, hosts } = target;
     const own = { sandboxId: "", endpoints: [], ports: {}, published: [], priorities: {}, extraHosts: [] };
     const sandbox: SandboxRecord = { ...identity(request), ...own, sharedWith: owner, netnsPath, resolvConf, hosts };
@@ -171,7 +181,9 @@ export class Sandboxes {
       endpoints: [endpoint],
       ports: {},
       resolvConf: host && !choosesDns(request) ? readOrEmpty("/etc/resolv.conf") : this.#resolvConf(request),
-      hosts: host ? hostModeHostsText(readOrEmpty("/etc/hosts"), extraHosts) : hostsText({ ...request, addresses: [], extra: extraHosts }),
+      hosts: host
+        ? hostModeHostsText(readOrEmpty("/etc/hosts"), extraHosts)
+        : hostsText({ ...request, addresses: [], extra: extraHosts }),
       published: [],
       priorities: {},
       extraHosts,
@@ -193,9 +205,15 @@ export class Sandboxes {
     attachments.forEach((attachment, i) => {
       const ready = i === 0 ? spare?.endpoint : undefined;
       const name = `${attachment.network.bridge.interfacePrefix}${i}`;
-      endpoints.push(ready === undefined ? kernel.attach(namespace, attachment, name, request) : named(ready, attachment.aliases, request));
+      endpoints.push(
+        ready === undefined
+          ? kernel.attach(namespace, attachment, name, request)
+          : named(ready, attachment.aliases, request),
+      );
     });
-    const priorities = Object.fromEntries(endpoints.map(({ endpointId }, i) => [endpointId, attachments[i]?.gatewayPriority ?? 0]));
+    const priorities = Object.fromEntries(
+      endpoints.map(({ endpointId }, i) => [endpointId, attachments[i]?.gatewayPriority ?? 0]),
+    );
     const gate = kernel.gate(endpoints, priorities);
     if (spare === undefined || gate !== endpoints[0]) kernel.route(namespace.socket, gate, spare !== undefined);
     const claims = undo.use(new PortClaims());
@@ -222,16 +240,30 @@ export class Sandboxes {
     return sandbox;
   }
 
-  #publish(request: SandboxRequest, gate: Endpoint, claims: PortClaims, attachments: readonly Attachment[]): PublishedPort[] {
+  #publish(
+    request: SandboxRequest,
+    gate: Endpoint,
+    claims: PortClaims,
+    attachments: readonly Attachment[],
+  ): PublishedPort[] {
     const { hostBinding = 0 } = attachments.find(({ network }) => network.id === gate.networkId)?.network.bridge ?? {};
-    const wanted = portRequests(request.ports ?? {}, request.exposedPorts ?? [], request.publishAll ?? false, hostBinding);
+    const wanted = portRequests(
+      request.ports ?? {},
+      request.exposedPorts ?? [],
+      request.publishAll ?? false,
+      hostBinding,
+    );
     try {
       const published = claims.claim(wanted, gate.ipAddress);
       this.#parts.endpoints.lead(published, gate);
       return published;
     } catch (error) {
       const where = `endpoint ${request.name} (${gate.endpointId})`;
-      throw new EngineError(errorKind(error), `driver failed programming external connectivity on ${where}: ${errorMessage(error)}`, { cause: error });
+      throw new EngineError(
+        errorKind(error),
+        `driver failed programming external connectivity on ${where}: ${errorMessage(error)}`,
+        { cause: error },
+      );
     }
   }
 
@@ -299,20 +331,38 @@ function identity({ containerId, name, hostname, domainname = "" }: SandboxReque
 
 /** The networks host and none have an endpoint per container that says nothing but that it is there. */
 function emptyEndpoint(network: NetworkRecord, request: SandboxRequest): Endpoint {
-  const nothing = { interface: "", hostInterface: "", ipAddress: "", prefixLength: 0, gateway: "", macAddress: "", aliases: [], dnsNames: [] };
+  const nothing = {
+    interface: "",
+    hostInterface: "",
+    ipAddress: "",
+    prefixLength: 0,
+    gateway: "",
+    macAddress: "",
+    aliases: [],
+    dnsNames: [],
+  };
   return named({ networkId: network.id, networkName: network.name, endpointId: randomId(), ...nothing }, [], request);
 }
 
 /** The path of a namespace that interfaces can be added to. Throws kind "conflict" for those of others. */
 function ownNamespace({ sharedWith, netnsPath, endpoints }: SandboxRecord): string {
   if (sharedWith !== undefined) {
-    throw new EngineError("conflict", "container sharing network namespace with another container or host cannot be connected to any other network");
+    throw new EngineError(
+      "conflict",
+      "container sharing network namespace with another container or host cannot be connected to any other network",
+    );
   }
   if (netnsPath === undefined) {
-    throw new EngineError("conflict", "container cannot be disconnected from host network or connected to host network");
+    throw new EngineError(
+      "conflict",
+      "container cannot be disconnected from host network or connected to host network",
+    );
   }
   if (endpoints.some(({ hostInterface }) => hostInterface === "")) {
-    throw new EngineError("conflict", "container cannot be connected to multiple networks with one of the networks in private (none) mode");
+    throw new EngineError(
+      "conflict",
+      "container cannot be connected to multiple networks with one of the networks in private (none) mode",
+    );
   }
   return netnsPath;
 }

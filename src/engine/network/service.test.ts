@@ -3,7 +3,15 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { listLinks } from "#linux/netlink-link.ts";
 import { Netlink, NETLINK_ROUTE } from "#linux/netlink.ts";
 import { Nftables } from "#linux/nftables.ts";
-import { ask, HOST_ADDRESS, inPrivateNetwork, listen, raiseHost, rerunInPrivateNetwork, TestNetwork } from "./private-network.ts";
+import {
+  ask,
+  HOST_ADDRESS,
+  inPrivateNetwork,
+  listen,
+  raiseHost,
+  rerunInPrivateNetwork,
+  TestNetwork,
+} from "./private-network.ts";
 import type { Sandbox, SandboxRequest } from "./types.ts";
 
 if (inPrivateNetwork()) insideTests();
@@ -19,12 +27,17 @@ function address(sandbox: Sandbox): string {
 
 function links(): string[] {
   using netlink = Netlink.open(NETLINK_ROUTE);
-  return listLinks(netlink).map(({ name }) => name).filter((name) => name !== "lo" && name !== "host0").sort();
+  return listLinks(netlink)
+    .map(({ name }) => name)
+    .filter((name) => name !== "lo" && name !== "host0")
+    .sort();
 }
 
 function tables(): string[] {
   using nft = new Nftables();
-  return (nft.list("tables") ?? []).flatMap(({ table }) => (table === undefined ? [] : [(table as { name: string }).name])).sort();
+  return (nft.list("tables") ?? [])
+    .flatMap(({ table }) => (table === undefined ? [] : [(table as { name: string }).name]))
+    .sort();
 }
 
 function insideTests(): void {
@@ -41,11 +54,20 @@ function insideTests(): void {
       net = new TestNetwork();
       await net.service.recover([]);
       await net.service.create({ Name: "other" });
-      const ports = { "80/tcp": binding("", "8080"), "81/tcp": binding("127.0.0.1", "8081"), "53/udp": binding("", "5353") };
+      const ports = {
+        "80/tcp": binding("", "8080"),
+        "81/tcp": binding("127.0.0.1", "8081"),
+        "53/udp": binding("", "5353"),
+      };
       web = await net.service.allocate(request("web", { ports, exposedPorts: ["80/tcp", "9/tcp"] }));
       neighbour = await net.service.allocate(request("neighbour"));
       stranger = await net.service.allocate(request("stranger", { mode: "other" }));
-      for (const [protocol, port] of [["tcp", 80], ["tcp", 81], ["tcp", 82], ["udp", 53]] as const) {
+      for (const [protocol, port] of [
+        ["tcp", 80],
+        ["tcp", 81],
+        ["tcp", 82],
+        ["udp", 53],
+      ] as const) {
         open.push(await listen(web.netnsPath!, protocol, port));
       }
     });
@@ -175,7 +197,9 @@ function insideTests(): void {
     expect(host.netnsPath).toBeUndefined();
     const shared = await net.service.allocate(request("shared", { mode: `container:${none.containerId}` }));
     expect(shared).toMatchObject({ netnsPath: none.netnsPath, sharedWith: none.containerId, hosts: none.hosts });
-    await expect(net.service.allocate(request("lost", { mode: "container:gone" }))).rejects.toMatchObject({ kind: "conflict" });
+    await expect(net.service.allocate(request("lost", { mode: "container:gone" }))).rejects.toMatchObject({
+      kind: "conflict",
+    });
     await expect(net.service.connect("bridge", host.containerId, {})).rejects.toMatchObject({ kind: "conflict" });
     for (const { containerId } of [none, host, shared]) await net.service.release(containerId);
     await net.service.release(none.containerId);

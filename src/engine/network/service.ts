@@ -1,7 +1,11 @@
 /** Gives every container its network: predefined and user-defined networks, sandboxes and published ports. */
 import type { Database } from "bun:sqlite";
 import type {
-  EndpointSettings, NetworkCreateBody, NetworkCreateResponse, NetworkInspect, NetworksPruneResponse,
+  EndpointSettings,
+  NetworkCreateBody,
+  NetworkCreateResponse,
+  NetworkInspect,
+  NetworksPruneResponse,
 } from "#api/types/network.ts";
 import { EngineError } from "#lib/errors.ts";
 import type { Logger } from "#lib/log.ts";
@@ -61,7 +65,8 @@ export class NetworkService {
   constructor({ db, layout, namespaces, log, emit, options = {} }: NetworkParts) {
     const names = { ...defaultNames(layout.execRoot), ...options };
     if (!isDeviceName(names.bridge)) throw new EngineError("invalid", `invalid bridge name "${names.bridge}"`);
-    if (!/^[A-Za-z_]\w{0,27}$/.test(names.table)) throw new EngineError("invalid", `invalid nftables table name "${names.table}"`);
+    if (!/^[A-Za-z_]\w{0,27}$/.test(names.table))
+      throw new EngineError("invalid", `invalid nftables table name "${names.table}"`);
     const netlink = this.#netlink;
     const netfilter = this.#netfilter;
     const rules = new RuleWatch(this.#nft, netfilter);
@@ -91,7 +96,14 @@ export class NetworkService {
     for (const id of [...this.#store.sandboxes.keys()]) if (!alive.has(id)) this.#store.removeSandbox(id);
     this.#networks.ensurePredefined();
     await recoverNetworks(
-      { store: this.#store, bridges: this.#bridges, links: this.#links, firewall: this.#firewall, sandboxes: this.#sandboxes, log: this.#log },
+      {
+        store: this.#store,
+        bridges: this.#bridges,
+        links: this.#links,
+        firewall: this.#firewall,
+        sandboxes: this.#sandboxes,
+        log: this.#log,
+      },
       alive,
     );
     this.#guard.start();
@@ -167,7 +179,11 @@ export class NetworkService {
    * Attaches a container. A running one gets its interface now (its `hosts` text changes); for a stopped one this
    * only validates and answers undefined: the caller keeps the settings for the next `allocate`.
    */
-  async connect(network: string, containerId: string, settings: Partial<EndpointSettings>): Promise<Endpoint | undefined> {
+  async connect(
+    network: string,
+    containerId: string,
+    settings: Partial<EndpointSettings>,
+  ): Promise<Endpoint | undefined> {
     return await this.#sandboxes.connect(planAttachment(lookup(this.#store, network), settings), containerId);
   }
 
@@ -186,8 +202,14 @@ export class NetworkService {
       const host = linkCounters(this.#netlink, endpoint.hostInterface);
       if (host === undefined) continue;
       counters[endpoint.interface] = {
-        rxBytes: host.txBytes, rxPackets: host.txPackets, rxErrors: host.txErrors, rxDropped: host.txDropped,
-        txBytes: host.rxBytes, txPackets: host.rxPackets, txErrors: host.rxErrors, txDropped: host.rxDropped,
+        rxBytes: host.txBytes,
+        rxPackets: host.txPackets,
+        rxErrors: host.txErrors,
+        rxDropped: host.txDropped,
+        txBytes: host.rxBytes,
+        txPackets: host.rxPackets,
+        txErrors: host.rxErrors,
+        txDropped: host.rxDropped,
       };
     }
     return counters;

@@ -80,9 +80,7 @@ export interface MonitoredExec {
 export async function execMonitored(programs: MonitorPrograms, request: ExecRequest): Promise<MonitoredExec> {
   const options = ["--exec", "--exec-attach", "--exec-process-spec", request.processFile];
   await using undo = new AsyncDisposableStack();
-  const child = undo.use(
-    spawnConmon(programs, request, options, { _OCI_ATTACHPIPE: "4", _OCI_STARTPIPE: "5" }),
-  );
+  const child = undo.use(spawnConmon(programs, request, options, { _OCI_ATTACHPIPE: "4", _OCI_STARTPIPE: "5" }));
   child.go();
   if ((await child.attachable()) === undefined) throw new RuntimeRefusal(await child.output());
   await request.onAttachable();

@@ -59,7 +59,9 @@ export class OciRuntime {
 
 /** Throws "unavailable" with the remedy where a program is missing. */
 export function findProgram(name: string, packageName = name): string {
-  const path = Bun.which(name, { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/bin:/sbin:/bin:/usr/libexec/crun` });
+  const path = Bun.which(name, {
+    PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/bin:/sbin:/bin:/usr/libexec/crun`,
+  });
   if (path === null) {
     throw new EngineError("unavailable", `the program ${name} is missing; install it: apt-get install ${packageName}`);
   }

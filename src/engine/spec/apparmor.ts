@@ -24,7 +24,9 @@ export function appArmorProfile(name: string): string {
     "@{PROC}/sysrq-trigger rwklx",
     "@{PROC}/kcore rwklx",
     "mount",
-    ...["[^f]*/**", "f[^s]*/**", "fs/[^c]*/**", "fs/c[^g]*/**", "fs/cg[^r]*/**", "firmware/**"].map((p) => `/sys/${p} wklx`),
+    ...["[^f]*/**", "f[^s]*/**", "fs/[^c]*/**", "fs/c[^g]*/**", "fs/cg[^r]*/**", "firmware/**"].map(
+      (p) => `/sys/${p} wklx`,
+    ),
     "/sys/devices/virtual/powercap/** rwklx",
     "/sys/kernel/security/** rwklx",
   ];

@@ -11,9 +11,18 @@ afterAll(() => box[Symbol.dispose]());
 
 function bind(source: string, destination: string, changes: Partial<ResolvedMount> = {}): ResolvedMount {
   return {
-    type: "bind", destination, source, mode: "", readOnly: false, propagation: "rprivate", listed: true,
+    type: "bind",
+    destination,
+    source,
+    mode: "",
+    readOnly: false,
+    propagation: "rprivate",
+    listed: true,
     bind: {
-      createSource: false, nonRecursive: false, readOnlyNonRecursive: false, readOnlyForceRecursive: false,
+      createSource: false,
+      nonRecursive: false,
+      readOnlyNonRecursive: false,
+      readOnlyForceRecursive: false,
       explicitPropagation: false,
     },
     ...changes,
@@ -33,8 +42,13 @@ test("a process has Docker's default confinement", () => {
   expect(status).toMatch(/Seccomp:\s*2/);
   expect(status).toMatch(/NoNewPrivs:\s*0/);
   expect(box.sh("hostname; pwd; cat /proc/self/environ | tr '\\0' '\\n'").split("\n").toSorted()).toEqual([
-    "/", "HOME=/root", "HOSTNAME=box", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "PWD=/",
-    "SHLVL=1", "box",
+    "/",
+    "HOME=/root",
+    "HOSTNAME=box",
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "PWD=/",
+    "SHLVL=1",
+    "box",
   ]);
 });
 
@@ -68,7 +82,8 @@ test("capabilities are added and dropped", () => {
 });
 
 test("masked and read-only paths hold, and privileged lifts them", () => {
-  const probe = "cat /proc/kcore | wc -c; ls /sys/firmware; echo 1 > /proc/sys/kernel/domainname || echo refused; touch /sys/x || echo ro";
+  const probe =
+    "cat /proc/kcore | wc -c; ls /sys/firmware; echo 1 > /proc/sys/kernel/domainname || echo refused; touch /sys/x || echo ro";
   expect(box.sh(`(${probe.replace("| wc -c", "")}) 2>&1`)).toContain("refused");
   expect(box.sh("ls /sys/firmware")).toBe("");
   const mounts = box.sh("cat /proc/mounts", { Privileged: true });
@@ -78,7 +93,10 @@ test("masked and read-only paths hold, and privileged lifts them", () => {
 });
 
 test("the default mounts are Docker's", () => {
-  const mounts = box.sh("cat /proc/mounts").split("\n").map((line) => line.split(" ").slice(1, 4).join(" "));
+  const mounts = box
+    .sh("cat /proc/mounts")
+    .split("\n")
+    .map((line) => line.split(" ").slice(1, 4).join(" "));
   const find = (path: string): string => mounts.find((line) => line.startsWith(`${path} `)) ?? "";
   expect(find("/proc")).toMatch(/^\/proc proc rw,nosuid,nodev,noexec/);
   expect(find("/dev")).toMatch(/^\/dev tmpfs rw,nosuid,size=65536k,mode=755/);
@@ -99,7 +117,11 @@ test("binds, files and tmpfs appear as asked", () => {
   const mounts = [
     bind(source, "/data/deep/ro", { readOnly: true }),
     bind(source, "/data"),
-    { ...bind("", "/scratch"), type: "tmpfs" as const, tmpfs: { options: ["noexec", "nosuid", "nodev", "size=1m", "mode=700"] } },
+    {
+      ...bind("", "/scratch"),
+      type: "tmpfs" as const,
+      tmpfs: { options: ["noexec", "nosuid", "nodev", "size=1m", "mode=700"] },
+    },
   ];
   const out = box.sh(
     "cat /data/f; touch /data/deep/ro/x 2>&1; cat /etc/hosts; grep -E ' /(scratch|data)' /proc/mounts; stat -c %a /scratch",
@@ -113,12 +135,19 @@ test("binds, files and tmpfs appear as asked", () => {
 });
 
 test("a read-only root keeps its devices writable", () => {
-  expect(box.sh("touch /x 2>&1 || true; touch /dev/shm/y && echo fine", { ReadonlyRootfs: true })).toMatch(/Read-only[^]*fine/);
+  expect(box.sh("touch /x 2>&1 || true; touch /dev/shm/y && echo fine", { ReadonlyRootfs: true })).toMatch(
+    /Read-only[^]*fine/,
+  );
 });
 
 test("limits reach the cgroup", () => {
   const limits = {
-    Memory: 32 << 20, MemorySwap: 48 << 20, PidsLimit: 17, NanoCpus: 5e8, CpuShares: 512, CpusetCpus: "0",
+    Memory: 32 << 20,
+    MemorySwap: 48 << 20,
+    PidsLimit: 17,
+    NanoCpus: 5e8,
+    CpuShares: 512,
+    CpusetCpus: "0",
     BlkioDeviceReadBps: [],
   };
   const read =
@@ -130,7 +159,10 @@ test("limits reach the cgroup", () => {
 });
 
 test("rlimits are set, unlimited ones too", () => {
-  const Ulimits = [{ Name: "nofile", Soft: 64, Hard: 128 }, { Name: "core", Soft: -1, Hard: -1 }];
+  const Ulimits = [
+    { Name: "nofile", Soft: 64, Hard: 128 },
+    { Name: "core", Soft: -1, Hard: -1 },
+  ];
   const limits = box.sh("cat /proc/self/limits", { Ulimits });
   expect(limits).toMatch(/Max open files +64 +128/);
   const own = box.host.capabilities.includes("CAP_SYS_RESOURCE") ? Infinity : box.host.rlimits.get("RLIMIT_CORE");
@@ -155,20 +187,25 @@ test("no capability is granted that the daemon lacks", () => {
 });
 
 test("devices: the default list, one more, a folder, and all of them", () => {
-  expect(box.sh("ls /dev | grep -v core | tr '\\n' ' '")).toBe("fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero");
+  expect(box.sh("ls /dev | grep -v core | tr '\\n' ' '")).toBe(
+    "fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero",
+  );
   const Devices = [{ PathOnHost: "/dev/null", PathInContainer: "/dev/nothing", CgroupPermissions: "rw" }];
   expect(box.sh("stat -c '%t:%T %F' /dev/nothing; cat /dev/nothing", { Devices })).toBe("1:3 character special file");
   const folder = [{ PathOnHost: "/dev/net", PathInContainer: "/dev/web", CgroupPermissions: "rwm" }];
   expect(box.sh("ls /dev/web", { Devices: folder })).toContain("tun");
   expect(box.sh("ls /dev", { Privileged: true })).toContain("loop0");
-  expect(() => box.sh("true", { Devices: [{ PathOnHost: "/nope", PathInContainer: "", CgroupPermissions: "" }] })).toThrow(
-    'error gathering device information while adding custom device "/nope"',
-  );
+  expect(() =>
+    box.sh("true", { Devices: [{ PathOnHost: "/nope", PathInContainer: "", CgroupPermissions: "" }] }),
+  ).toThrow('error gathering device information while adding custom device "/nope"');
 });
 
 test("namespaces: the host's, another's, its own", () => {
   const link = (name: string): string => `stat -Lc %i /proc/self/ns/${name}`;
-  const hostInode = (name: string): string => Bun.spawnSync(["stat", "-Lc", "%i", `/proc/self/ns/${name}`]).stdout.toString().trim();
+  const hostInode = (name: string): string =>
+    Bun.spawnSync(["stat", "-Lc", "%i", `/proc/self/ns/${name}`])
+      .stdout.toString()
+      .trim();
   expect(box.sh(link("pid"))).not.toBe(hostInode("pid"));
   expect(box.sh(link("pid"), { PidMode: "host" })).toBe(hostInode("pid"));
   expect(box.sh(link("ipc"), { IpcMode: "host" })).toBe(hostInode("ipc"));
@@ -182,10 +219,13 @@ test("namespaces: the host's, another's, its own", () => {
 test("sysctls, domain name and shared memory", () => {
   const read = "cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/kernel/shmmni /proc/sys/kernel/domainname";
   const run = box.run(
-    box.input({ Cmd: ["sh", "-c", `${read}; grep shm /proc/mounts`], Domainname: "example.com" }, {
-      Sysctls: { "kernel.shmmni": "77" },
-      ShmSize: 1 << 20,
-    }),
+    box.input(
+      { Cmd: ["sh", "-c", `${read}; grep shm /proc/mounts`], Domainname: "example.com" },
+      {
+        Sysctls: { "kernel.shmmni": "77" },
+        ShmSize: 1 << 20,
+      },
+    ),
   );
   expect(run.stdout).toMatch(/^0\n77\nexample\.com\nshm \/dev\/shm tmpfs .*size=1024k/);
 });

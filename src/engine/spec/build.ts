@@ -82,7 +82,9 @@ export function buildSpec(input: SpecInput, host: HostFacts): SpecResult {
   spec.process.rlimits = rlimits;
   warnings.push(...clamped);
   if (spec.process.oomScoreAdj > hostConfig.OomScoreAdj) {
-    warnings.push(`the OOM score adjustment was raised to ${spec.process.oomScoreAdj}: the daemon lacks CAP_SYS_RESOURCE`);
+    warnings.push(
+      `the OOM score adjustment was raised to ${spec.process.oomScoreAdj}: the daemon lacks CAP_SYS_RESOURCE`,
+    );
   }
   return { spec, warnings };
 }

@@ -40,7 +40,11 @@ export function capabilitiesOf(mask: bigint): string[] {
  *
  * Throws kind "invalid" for an unknown name and for one that is not in `available`.
  */
-export function normalizeCapabilities(option: string, names: readonly string[], available: readonly string[]): string[] {
+export function normalizeCapabilities(
+  option: string,
+  names: readonly string[],
+  available: readonly string[],
+): string[] {
   return names.map((given) => {
     const upper = given.toUpperCase();
     if (upper === "ALL") return upper;

@@ -38,7 +38,9 @@ export function containerDevices(hostConfig: HostConfig, warnings: string[]): Co
     const nodes = hostDevices("/dev");
     for (const { PathOnHost, PathInContainer, CgroupPermissions } of mappings) {
       if (CgroupPermissions !== "rwm" && CgroupPermissions !== "") {
-        warnings.push(`custom ${CgroupPermissions} permissions for device ${PathOnHost} are ignored in privileged mode`);
+        warnings.push(
+          `custom ${CgroupPermissions} permissions for device ${PathOnHost} are ignored in privileged mode`,
+        );
       }
       if (PathOnHost !== PathInContainer) nodes.push(...devicesFrom(PathOnHost, PathInContainer));
     }

@@ -13,7 +13,12 @@ export function containerEnvironment(config: ContainerConfig, home: string): str
 }
 
 /** Environment of an exec: the container's, TERM (tty), then `extra` over them, then HOME where nobody set it. */
-export function execEnvironment(container: readonly string[], extra: readonly string[], tty: boolean, home: string): string[] {
+export function execEnvironment(
+  container: readonly string[],
+  extra: readonly string[],
+  tty: boolean,
+  home: string,
+): string[] {
   const base = withDefaults([...container], tty ? ["TERM=xterm"] : []);
   return withDefaults(override(base, extra), [`HOME=${home}`]);
 }

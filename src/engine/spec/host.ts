@@ -58,7 +58,8 @@ export interface HostFacts {
 /** Reads /proc and /sys; a few file reads, no child process. */
 export function readHostFacts(cgroup: CgroupFacts): HostFacts {
   const status = readFileSync("/proc/self/status", "utf8");
-  const mask = (field: string): bigint => BigInt(`0x${new RegExp(`^${field}:\\s*(\\w+)`, "m").exec(status)?.[1] ?? "0"}`);
+  const mask = (field: string): bigint =>
+    BigInt(`0x${new RegExp(`^${field}:\\s*(\\w+)`, "m").exec(status)?.[1] ?? "0"}`);
   const [major = 0, minor = 0] = release().split(/[.-]/).map(Number);
   const kernel = { major, minor };
   const controllers = new Set(cgroup.controllers);

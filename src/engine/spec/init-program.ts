@@ -33,7 +33,11 @@ function isStaticElf(path: string): boolean {
     closeSync(fd);
   }
   if (length < 64 || head.getUint32(0) !== 0x7f454c46 || head.getUint8(4) !== 2) return false;
-  const [offset, size, count] = [Number(head.getBigUint64(32, true)), head.getUint16(54, true), head.getUint16(56, true)];
+  const [offset, size, count] = [
+    Number(head.getBigUint64(32, true)),
+    head.getUint16(54, true),
+    head.getUint16(56, true),
+  ];
   if (offset + size * count > length) return false;
   return !Array.from({ length: count }, (_, i) => head.getUint32(offset + i * size, true)).includes(PT_INTERP);
 }

@@ -107,7 +107,10 @@ function userMount(mount: ResolvedMount, host: HostFacts): MountSpec {
 function readOnlyOption({ bind, destination }: ResolvedMount, { kernel }: HostFacts): "rro" | "ro" {
   const can = kernel.major > 5 || (kernel.major === 5 && kernel.minor >= 12);
   if (bind?.readOnlyForceRecursive && !can) {
-    throw new EngineError("invalid", `cannot make the mount ${destination} recursively read-only: it needs Linux 5.12 or newer`);
+    throw new EngineError(
+      "invalid",
+      `cannot make the mount ${destination} recursively read-only: it needs Linux 5.12 or newer`,
+    );
   }
   return can && !bind?.readOnlyNonRecursive ? "rro" : "ro";
 }

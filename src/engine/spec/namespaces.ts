@@ -50,7 +50,10 @@ export function validateSysctls(
 }
 
 /** Docker's defaults for a network of the container's own, then what the user set. */
-export function containerSysctls({ config, hostConfig, namespaces }: SpecInput, host: HostFacts): Record<string, string> {
+export function containerSysctls(
+  { config, hostConfig, namespaces }: SpecInput,
+  host: HostFacts,
+): Record<string, string> {
   const sysctls: Record<string, string> = {};
   const ownNetwork = namespaces.network !== "host" && !hostConfig.NetworkMode.startsWith("container:");
   // Ping without CAP_NET_RAW, ports below 1024 without CAP_NET_BIND_SERVICE.

@@ -17,7 +17,9 @@ export function rootPropagation(mounts: readonly ResolvedMount[]): string | unde
   const check = (source: string, words: readonly string[], what: string): void => {
     const real = realpathSync(source);
     const holders = table.filter(({ mountPoint: at }) => at === "/" || real === at || real.startsWith(`${at}/`));
-    const holder = holders.reduceRight((best, mount) => (mount.mountPoint.length > best.mountPoint.length ? mount : best));
+    const holder = holders.reduceRight((best, mount) =>
+      mount.mountPoint.length > best.mountPoint.length ? mount : best,
+    );
     if (holder.propagation.some((word) => words.some((prefix) => word.startsWith(prefix)))) return;
     const message = `path ${source} is mounted on ${holder.mountPoint} but it is not a ${what} mount`;
     throw new EngineError("invalid", message);

@@ -47,10 +47,7 @@ function checkMemory(asked: Resources, limits: LimitSupport, update: boolean): s
     asked.MemorySwappiness = null;
   }
   const swappiness = asked.MemorySwappiness ?? 0;
-  check(
-    swappiness >= 0 && swappiness <= 100,
-    `Invalid value: ${swappiness}, valid memory swappiness range is 0-100`,
-  );
+  check(swappiness >= 0 && swappiness <= 100, `Invalid value: ${swappiness}, valid memory swappiness range is 0-100`);
   if (asked.MemoryReservation > 0 && !limits.reservation) {
     warnings.push(lacks("memory soft limit capabilities", "Limitation"));
     asked.MemoryReservation = 0;
@@ -94,10 +91,7 @@ function checkCpu(asked: Resources, { limits, cpus }: HostFacts): string[] {
     !(asked.NanoCpus > 0 && asked.CpuPeriod > 0),
     "Conflicting options: Nano CPUs and CPU Period cannot both be set",
   );
-  check(
-    !(asked.NanoCpus > 0 && asked.CpuQuota > 0),
-    "Conflicting options: Nano CPUs and CPU Quota cannot both be set",
-  );
+  check(!(asked.NanoCpus > 0 && asked.CpuQuota > 0), "Conflicting options: Nano CPUs and CPU Quota cannot both be set");
   check(
     asked.NanoCpus <= 0 || limits.cpuQuota,
     "NanoCPUs can not be set, as your kernel does not support CPU CFS scheduler or the cgroup is not mounted",

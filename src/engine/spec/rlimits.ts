@@ -20,7 +20,10 @@ export function validateUlimits(ulimits: readonly Ulimit[]): void {
 }
 
 /** Without CAP_SYS_RESOURCE no limit can rise above the daemon's own hard one: such values are cut, with a warning. */
-export function containerRlimits(ulimits: readonly Ulimit[], host: HostFacts): { rlimits: Rlimit[]; warnings: string[] } {
+export function containerRlimits(
+  ulimits: readonly Ulimit[],
+  host: HostFacts,
+): { rlimits: Rlimit[]; warnings: string[] } {
   const warnings: string[] = [];
   const mayRaise = host.capabilities.includes("CAP_SYS_RESOURCE");
   const rlimits = ulimits.map(({ Name, Soft, Hard }): Rlimit => {

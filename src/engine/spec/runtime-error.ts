@@ -37,13 +37,15 @@ function programProblem(problem: string, args0: string): { text: string; exitCod
   }
   if (/exec format error/i.test(problem)) return { text: "exec format error", exitCode: 126 };
   if (/not a directory/i.test(problem)) return { text: `stat ${args0}: not a directory`, exitCode: 126 };
-  if (/operation not permitted|is a directory/i.test(problem)) return { text: "is a directory: permission denied", exitCode: 126 };
+  if (/operation not permitted|is a directory/i.test(problem))
+    return { text: "is a directory: permission denied", exitCode: 126 };
   if (NOT_EXECUTABLE.test(problem)) return { text: "permission denied", exitCode: 126 };
   return { text: problem, exitCode: 126 };
 }
 
 function wrap(verb: Verb, problem: string): string {
-  if (verb === "exec") return `OCI runtime exec failed: exec failed: unable to start container process: ${problem}: unknown`;
+  if (verb === "exec")
+    return `OCI runtime exec failed: exec failed: unable to start container process: ${problem}: unknown`;
   return (
     "failed to create task for container: failed to create shim task: OCI runtime create failed: " +
     `unable to start container process: ${problem}: unknown`

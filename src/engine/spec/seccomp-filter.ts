@@ -43,7 +43,11 @@ const unknown = answer(ERRNO | ENOSYS);
  * takes as 32-bit values are compared as such, and calls newer than this table answer ENOSYS rather than EPERM.
  * Calls through an architecture that is not listed kill the process.
  */
-export function compileFilter(host: SeccompHost, capabilities: ReadonlySet<string>, resolve: SyscallResolver): Uint8Array {
+export function compileFilter(
+  host: SeccompHost,
+  capabilities: ReadonlySet<string>,
+  resolve: SyscallResolver,
+): Uint8Array {
   const architectures = (seccompArchitectures[host.arch] ?? []) as readonly ScmpArch[];
   const names = allowedNames(host, capabilities);
   const sections = new Map<number, Map<number, Instruction[]>>();
@@ -66,7 +70,10 @@ export function compileFilter(host: SeccompHost, capabilities: ReadonlySet<strin
 
   const program: Instruction[] = [[LOAD, 0, 0, OFFSET.arch]];
   for (const [token, calls] of sections) {
-    const body: Instruction[] = [[LOAD, 0, 0, OFFSET.nr], ...decide(segments(calls, token === scmpArch.SCMP_ARCH_X86_64))];
+    const body: Instruction[] = [
+      [LOAD, 0, 0, OFFSET.nr],
+      ...decide(segments(calls, token === scmpArch.SCMP_ARCH_X86_64)),
+    ];
     program.push([IF_EQUAL, 1, 0, token], [JUMP, 0, 0, body.length], ...body);
   }
   program.push(...answer(KILL_PROCESS));

@@ -48,7 +48,9 @@ export function loadProfile(text: string, host: SeccompHost, capabilities: reado
   const native = seccompArchitectures[host.arch]?.[0];
   const mapped = (profile.archMap ?? []).find((entry) => entry.architecture === native);
   if (profile.architectures?.length && profile.archMap?.length) {
-    throw refuse("both 'architectures' and 'archMap' are specified in the seccomp profile, use either 'architectures' or 'archMap'");
+    throw refuse(
+      "both 'architectures' and 'archMap' are specified in the seccomp profile, use either 'architectures' or 'archMap'",
+    );
   }
   return {
     defaultAction: profile.defaultAction,
@@ -68,7 +70,8 @@ function parse(text: string): Profile {
   } catch (cause) {
     throw refuse(cause instanceof Error ? cause.message : String(cause));
   }
-  if (typeof profile !== "object" || profile === null || Array.isArray(profile)) throw refuse("it is not a JSON object");
+  if (typeof profile !== "object" || profile === null || Array.isArray(profile))
+    throw refuse("it is not a JSON object");
   const { syscalls } = profile as Profile;
   if (syscalls !== undefined && syscalls !== null && !Array.isArray(syscalls)) throw refuse("'syscalls' is not a list");
   return profile as Profile;
@@ -107,7 +110,8 @@ function applies({ includes, excludes }: ProfileRule, host: SeccompHost, capabil
 
 function atLeast(kernel: { major: number; minor: number }, text: string): boolean {
   const [major, minor] = text.split(".").map(Number);
-  if (major === undefined || minor === undefined || Number.isNaN(major + minor)) throw refuse(`invalid kernel version: ${text}`);
+  if (major === undefined || minor === undefined || Number.isNaN(major + minor))
+    throw refuse(`invalid kernel version: ${text}`);
   return kernel.major > major || (kernel.major === major && kernel.minor >= minor);
 }
 

@@ -35,7 +35,12 @@ function decide(program: Uint8Array, arch: number, nr: number, ...args: bigint[]
   const code = new DataView(program.buffer, program.byteOffset, program.length);
   let a = 0;
   for (let pc = 0; ; pc++) {
-    const [op, jt, jf, k] = [code.getUint16(8 * pc, true), code.getUint8(8 * pc + 2), code.getUint8(8 * pc + 3), code.getUint32(8 * pc + 4, true)];
+    const [op, jt, jf, k] = [
+      code.getUint16(8 * pc, true),
+      code.getUint8(8 * pc + 2),
+      code.getUint8(8 * pc + 3),
+      code.getUint32(8 * pc + 4, true),
+    ];
     if (op === 0x20) a = data.getUint32(k, true);
     else if (op === 0x54) a = (a & k) >>> 0;
     else if (op === 0x05) pc += k;
@@ -69,23 +74,31 @@ function compiledByCrun(capabilities: readonly string[]): Uint8Array {
 }
 
 for (const capabilities of [defaultCapabilities, ["CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_TIME", "CAP_BPF"]]) {
-  test.if(process.arch === "x64")(`decides as libseccomp does with the JSON rules (${capabilities.length} capabilities)`, () => {
-    const ours = compile(capabilities);
-    const theirs = compiledByCrun(capabilities);
-    const newer = new Set(Object.values(unifiedNumbers));
-    const differences: string[] = [];
-    for (const [arch, base] of [[X64, 0], [X86, 0], [X64, 0x40000000]] as const) {
-      for (let nr = base; nr <= base + 600; nr++) {
-        // Calls that this libseccomp has no number for, and those beyond the table: ours are the right ones.
-        if (newer.has(nr - base) || Number(nr) === 335 || nr - base > (base === 0 ? lastKnownNumber : 547)) continue;
-        for (const arg of [0n, 1n, 8n, 38n, 39n, 40n, 41n, 0x20000n, 0x10000000n, 0x80000n]) {
-          const [a, b] = [decide(ours, arch, nr, arg), decide(theirs, arch, nr, arg)];
-          if (a !== b) differences.push(`${arch.toString(16)} ${nr} (${arg}): ${a.toString(16)} not ${b.toString(16)}`);
+  test.if(process.arch === "x64")(
+    `decides as libseccomp does with the JSON rules (${capabilities.length} capabilities)`,
+    () => {
+      const ours = compile(capabilities);
+      const theirs = compiledByCrun(capabilities);
+      const newer = new Set(Object.values(unifiedNumbers));
+      const differences: string[] = [];
+      for (const [arch, base] of [
+        [X64, 0],
+        [X86, 0],
+        [X64, 0x40000000],
+      ] as const) {
+        for (let nr = base; nr <= base + 600; nr++) {
+          // Calls that this libseccomp has no number for, and those beyond the table: ours are the right ones.
+          if (newer.has(nr - base) || Number(nr) === 335 || nr - base > (base === 0 ? lastKnownNumber : 547)) continue;
+          for (const arg of [0n, 1n, 8n, 38n, 39n, 40n, 41n, 0x20000n, 0x10000000n, 0x80000n]) {
+            const [a, b] = [decide(ours, arch, nr, arg), decide(theirs, arch, nr, arg)];
+            if (a !== b)
+              differences.push(`${arch.toString(16)} ${nr} (${arg}): ${a.toString(16)} not ${b.toString(16)}`);
+          }
         }
       }
-    }
-    expect(differences).toEqual([]);
-  });
+      expect(differences).toEqual([]);
+    },
+  );
 }
 
 test("calls newer than libseccomp are decided, calls newer than the table do not exist", () => {

@@ -1,5 +1,15 @@
 /** What tests of the spec share: complete configurations, and a tiny root file system in which crun really runs. */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ContainerConfig, HostConfig } from "#api/types/container.ts";
@@ -43,16 +53,63 @@ export function emptyConfig(changes: Partial<ContainerConfig> = {}): ContainerCo
 
 export function emptyHostConfig(changes: Partial<HostConfig> = {}): HostConfig {
   const zero = {
-    CpuShares: 0, Memory: 0, NanoCpus: 0, CgroupParent: "", BlkioWeight: 0, BlkioWeightDevice: null,
-    BlkioDeviceReadBps: null, BlkioDeviceWriteBps: null, BlkioDeviceReadIOps: null, BlkioDeviceWriteIOps: null,
-    CpuPeriod: 0, CpuQuota: 0, CpuRealtimePeriod: 0, CpuRealtimeRuntime: 0, CpusetCpus: "", CpusetMems: "",
-    Devices: null, DeviceCgroupRules: null, DeviceRequests: null, MemoryReservation: 0, MemorySwap: 0,
-    MemorySwappiness: null, OomKillDisable: null, PidsLimit: null, Ulimits: null, CpuCount: 0, CpuPercent: 0,
-    IOMaximumIOps: 0, IOMaximumBandwidth: 0, Binds: null, ContainerIDFile: "", PortBindings: null, AutoRemove: false,
-    VolumeDriver: "", VolumesFrom: null, CapAdd: null, CapDrop: null, Dns: [], DnsOptions: [], DnsSearch: [],
-    ExtraHosts: null, GroupAdd: null, IpcMode: "", Cgroup: "", Links: null, OomScoreAdj: 0, PidMode: "",
-    Privileged: false, PublishAllPorts: false, ReadonlyRootfs: false, SecurityOpt: null, UTSMode: "", UsernsMode: "",
-    ShmSize: 0, Isolation: "", MaskedPaths: null, ReadonlyPaths: null,
+    CpuShares: 0,
+    Memory: 0,
+    NanoCpus: 0,
+    CgroupParent: "",
+    BlkioWeight: 0,
+    BlkioWeightDevice: null,
+    BlkioDeviceReadBps: null,
+    BlkioDeviceWriteBps: null,
+    BlkioDeviceReadIOps: null,
+    BlkioDeviceWriteIOps: null,
+    CpuPeriod: 0,
+    CpuQuota: 0,
+    CpuRealtimePeriod: 0,
+    CpuRealtimeRuntime: 0,
+    CpusetCpus: "",
+    CpusetMems: "",
+    Devices: null,
+    DeviceCgroupRules: null,
+    DeviceRequests: null,
+    MemoryReservation: 0,
+    MemorySwap: 0,
+    MemorySwappiness: null,
+    OomKillDisable: null,
+    PidsLimit: null,
+    Ulimits: null,
+    CpuCount: 0,
+    CpuPercent: 0,
+    IOMaximumIOps: 0,
+    IOMaximumBandwidth: 0,
+    Binds: null,
+    ContainerIDFile: "",
+    PortBindings: null,
+    AutoRemove: false,
+    VolumeDriver: "",
+    VolumesFrom: null,
+    CapAdd: null,
+    CapDrop: null,
+    Dns: [],
+    DnsOptions: [],
+    DnsSearch: [],
+    ExtraHosts: null,
+    GroupAdd: null,
+    IpcMode: "",
+    Cgroup: "",
+    Links: null,
+    OomScoreAdj: 0,
+    PidMode: "",
+    Privileged: false,
+    PublishAllPorts: false,
+    ReadonlyRootfs: false,
+    SecurityOpt: null,
+    UTSMode: "",
+    UsernsMode: "",
+    ShmSize: 0,
+    Isolation: "",
+    MaskedPaths: null,
+    ReadonlyPaths: null,
   };
   return {
     ...zero,
@@ -82,12 +139,17 @@ export class Sandbox implements Disposable {
   #runs = 0;
 
   constructor() {
-    for (const name of ["bin", "proc", "sys", "dev", "etc", "tmp", "root"]) mkdirSync(join(this.rootfs, name), { recursive: true });
+    for (const name of ["bin", "proc", "sys", "dev", "etc", "tmp", "root"])
+      mkdirSync(join(this.rootfs, name), { recursive: true });
     copyFileSync(BUSYBOX, join(this.rootfs, "bin/busybox"));
     for (const applet of APPLETS) symlinkSync("busybox", join(this.rootfs, "bin", applet));
   }
 
-  input(config: Partial<ContainerConfig>, hostConfig: Partial<HostConfig> = {}, more: Partial<SpecInput> = {}): SpecInput {
+  input(
+    config: Partial<ContainerConfig>,
+    hostConfig: Partial<HostConfig> = {},
+    more: Partial<SpecInput> = {},
+  ): SpecInput {
     return {
       id: `spec-${process.pid}-${++this.#runs}`,
       config: emptyConfig({ Hostname: "box", ...config }),

@@ -85,11 +85,20 @@ function inRange(id: number): number {
 }
 
 function parsePasswd(text: string): PasswdEntry[] {
-  return fields(text).map(([name = "", , uid, gid, , home = ""]) => ({ name, uid: Number(uid), gid: Number(gid), home }));
+  return fields(text).map(([name = "", , uid, gid, , home = ""]) => ({
+    name,
+    uid: Number(uid),
+    gid: Number(gid),
+    home,
+  }));
 }
 
 function parseGroup(text: string): GroupEntry[] {
-  return fields(text).map(([name = "", , gid, members = ""]) => ({ name, gid: Number(gid), members: members.split(",") }));
+  return fields(text).map(([name = "", , gid, members = ""]) => ({
+    name,
+    gid: Number(gid),
+    members: members.split(","),
+  }));
 }
 
 /** Rows of a colon-separated file; blank lines, comments and rows without a number in third place are skipped. */

@@ -41,7 +41,10 @@ export function validateContainer(config: ContainerConfig, hostConfig: HostConfi
   refuse(hostConfig.ShmSize < 0, "SHM size can not be less than 0");
   const score = hostConfig.OomScoreAdj;
   refuse(score < -1000 || score > 1000, `Invalid value ${score}, range for oom score adj is [-1000, 1000]`);
-  refuse(Object.hasOwn(hostConfig.Annotations ?? {}, ""), "invalid Annotations: the empty string is not permitted as an annotation key");
+  refuse(
+    Object.hasOwn(hostConfig.Annotations ?? {}, ""),
+    "invalid Annotations: the empty string is not permitted as an annotation key",
+  );
   if (hostConfig.Init === true && hostConfig.PidMode === "" && host.init === undefined) {
     throw new EngineError("invalid", `cannot use --init: no static init program is installed; ${initRemedy}`);
   }
@@ -87,7 +90,10 @@ export function validateRestartPolicy({ Name, MaximumRetryCount }: RestartPolicy
       `invalid restart policy: maximum retry count can only be used with 'on-failure'${excess}`,
     );
   }
-  refuse(Name === "on-failure" && MaximumRetryCount < 0, "invalid restart policy: maximum retry count cannot be negative");
+  refuse(
+    Name === "on-failure" && MaximumRetryCount < 0,
+    "invalid restart policy: maximum retry count cannot be negative",
+  );
   refuse(
     !fixed && Name !== "on-failure" && Name !== "",
     `invalid restart policy: unknown policy '${Name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,

@@ -6,7 +6,8 @@ const ALLOWED = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 /** Throws "invalid" with Docker's words. */
 export function checkVolumeName(name: string): string {
   if (ALLOWED.test(name)) return name;
-  const why = name.length === 1 ? "volume name is too short, names should be at least two alphanumeric characters" : undefined;
+  const why =
+    name.length === 1 ? "volume name is too short, names should be at least two alphanumeric characters" : undefined;
   throw new EngineError(
     "invalid",
     why ??

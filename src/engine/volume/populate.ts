@@ -12,7 +12,12 @@ const ABSENT = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);
  * Copies `destination` inside `rootfs` into the empty folder `data`, with owners, times and extended attributes.
  * Where the image has nothing there `data` stays as it is. A crash leaves `data` empty: call it again.
  */
-export async function populateVolume(data: string, rootfs: string, destination: string, signal?: AbortSignal): Promise<void> {
+export async function populateVolume(
+  data: string,
+  rootfs: string,
+  destination: string,
+  signal?: AbortSignal,
+): Promise<void> {
   let folder: number;
   try {
     folder = openInRoot(rootfs, destination, O_DIRECTORY);

@@ -25,7 +25,8 @@ export interface ResolveMountsInput {
  */
 export function resolveMounts(input: ResolveMountsInput): ResolvedMount[] {
   const { hostConfig, volumes, mountsOf, volumePath } = input;
-  if (hostConfig.VolumeDriver !== "" && hostConfig.VolumeDriver !== "local") throw unknownDriver(hostConfig.VolumeDriver);
+  if (hostConfig.VolumeDriver !== "" && hostConfig.VolumeDriver !== "local")
+    throw unknownDriver(hostConfig.VolumeDriver);
   const asked = new Map<string, ResolvedMount>();
   const ask = (mount: ResolvedMount): void => {
     if (asked.has(mount.destination)) throw new EngineError("invalid", `Duplicate mount point: ${mount.destination}`);
@@ -101,7 +102,8 @@ function fromMount(mount: Mount, volumePath: (name: string) => string): Resolved
       if (source === "") throw refuse("field Source must not be empty");
       if (!source.startsWith("/")) throw refuse(`invalid mount path: '${source}' mount path must be absolute`);
       const options = mount.BindOptions ?? {};
-      if (!exists(source) && options.CreateMountpoint !== true) throw refuse(`bind source path does not exist: ${source}`);
+      if (!exists(source) && options.CreateMountpoint !== true)
+        throw refuse(`bind source path does not exist: ${source}`);
       return {
         ...bindMount(posix.normalize(source), destination, readOnly, options.Propagation || "rprivate"),
         bind: {
@@ -117,11 +119,13 @@ function fromMount(mount: Mount, volumePath: (name: string) => string): Resolved
       const options = mount.VolumeOptions ?? {};
       const driver = options.DriverConfig?.Name ?? "";
       if (driver !== "" && driver !== "local") throw unknownDriver(driver);
-      if (Object.keys(options.DriverConfig?.Options ?? {}).length > 0) throw refuse("driver options are not supported yet");
+      if (Object.keys(options.DriverConfig?.Options ?? {}).length > 0)
+        throw refuse("driver options are not supported yet");
       const name = mount.Source ? checkVolumeName(mount.Source) : randomVolumeName();
       const result = volume(name, !mount.Source, destination, volumePath);
       const subpath = options.Subpath ?? "";
-      if (subpath !== "" && !isInside(subpath)) throw refuse(`subpath must be a relative path within the volume: ${subpath}`);
+      if (subpath !== "" && !isInside(subpath))
+        throw refuse(`subpath must be a relative path within the volume: ${subpath}`);
       return {
         ...result,
         mode: "z",
@@ -173,7 +177,12 @@ function bindMount(
   return { type: "bind", source, destination, mode: "", readOnly, propagation, listed: true };
 }
 
-function volume(name: string, anonymous: boolean, destination: string, volumePath: (name: string) => string): ResolvedMount {
+function volume(
+  name: string,
+  anonymous: boolean,
+  destination: string,
+  volumePath: (name: string) => string,
+): ResolvedMount {
   return {
     type: "volume",
     source: volumePath(name),
@@ -201,10 +210,14 @@ function tmpfs(destination: string, options: string[], listed: boolean): Resolve
 
 function cleanDestination(path: string, shown: string): string {
   if (!path.startsWith("/")) {
-    throw new EngineError("invalid", `invalid volume specification: '${shown}': invalid mount path: '${path}' mount path must be absolute`);
+    throw new EngineError(
+      "invalid",
+      `invalid volume specification: '${shown}': invalid mount path: '${path}' mount path must be absolute`,
+    );
   }
   const clean = posix.normalize(path).replace(/(?<=.)\/$/, "");
-  if (clean === "/") throw new EngineError("invalid", `invalid volume specification: '${shown}': destination can't be '/'`);
+  if (clean === "/")
+    throw new EngineError("invalid", `invalid volume specification: '${shown}': destination can't be '/'`);
   return clean;
 }
 

@@ -64,9 +64,13 @@ export class VolumeService {
     }
     const option = Object.keys(request.DriverOpts ?? {})[0];
     if (option !== undefined) {
-      throw new EngineError("invalid", `create ${request.Name ?? ""}: the volume option "${option}" is not supported yet`);
+      throw new EngineError(
+        "invalid",
+        `create ${request.Name ?? ""}: the volume option "${option}" is not supported yet`,
+      );
     }
-    if (request.ClusterVolumeSpec) throw new EngineError("invalid", "cluster volumes are not supported: there is no swarm");
+    if (request.ClusterVolumeSpec)
+      throw new EngineError("invalid", "cluster volumes are not supported: there is no swarm");
     const name = request.Name ? checkVolumeName(request.Name) : randomVolumeName();
     this.#add(name, !request.Name, request.Labels ?? {});
     return this.inspect(name);
@@ -81,7 +85,9 @@ export class VolumeService {
 
   /** Filters: name, label, dangling, driver. Throws "invalid" for others. */
   list(filters: VolumeFilters = {}): Volume[] {
-    return selectVolumes(this.#rows(), filters, (name) => this.users(name).length > 0, "list").map((row) => this.#show(row));
+    return selectVolumes(this.#rows(), filters, (name) => this.users(name).length > 0, "list").map((row) =>
+      this.#show(row),
+    );
   }
 
   /** Throws "not-found" (unless forced) and "conflict" (in use, also when forced). */
@@ -194,8 +200,9 @@ export class VolumeService {
     const away = join(this.#layout.trash, `volume-${randomVolumeName()}`);
     mkdirSync(this.#layout.trash, { recursive: true, mode: 0o700 });
     renameSync(folder, away);
-    rm(away, { recursive: true, force: true })
-      .catch((error: unknown) => this.#log.warn({ volume: name, error: errorMessage(error) }, "cannot remove a volume's files yet"));
+    rm(away, { recursive: true, force: true }).catch((error: unknown) =>
+      this.#log.warn({ volume: name, error: errorMessage(error) }, "cannot remove a volume's files yet"),
+    );
   }
 
   #row(name: string): VolumeRow | undefined {

@@ -56,7 +56,10 @@ test.each([
   [{ Binds: ["/a:/b", "/c:/b"] }, "Duplicate mount point: /b"],
   [{ Binds: ["/a:relative"] }, "mount path must be absolute"],
   [{ Binds: ["/a:/"] }, "destination can't be '/'"],
-  [{ Mounts: [{ Type: "bind" as const, Source: "/no/such/folder", Target: "/x" }] }, "bind source path does not exist: /no/such/folder"],
+  [
+    { Mounts: [{ Type: "bind" as const, Source: "/no/such/folder", Target: "/x" }] },
+    "bind source path does not exist: /no/such/folder",
+  ],
   [{ VolumeDriver: "nfs" }, 'plugin "nfs" not found'],
 ])("refuses %j", (changes, words) => {
   expect(() => resolve(changes)).toThrow(words);
@@ -86,7 +89,9 @@ test("a new volume takes the image's content with its owner, once, and no link l
   await volumes.populate(mounts, rootfs);
   const data = layout.volumeData("named");
   expect(readFileSync(join(data, "file"), "utf8")).toBe("from the image");
-  expect([statSync(join(data, "file")).uid, statSync(join(data, "file")).gid, statSync(data).uid]).toEqual([123, 456, 12]);
+  expect([statSync(join(data, "file")).uid, statSync(join(data, "file")).gid, statSync(data).uid]).toEqual([
+    123, 456, 12,
+  ]);
   rmSync(join(data, "file"));
   await volumes.populate(mounts, rootfs);
   expect(() => statSync(join(data, "file"))).toThrow();

@@ -4,7 +4,11 @@ import type { SocketConnection } from "./connection.ts";
 import type { Framing } from "./head.ts";
 
 /** Bytes up to and without `mark`; undefined at the end of input before anything came. Throws "invalid" beyond `limit`. */
-export async function readUntil(connection: SocketConnection, mark: string, limit: number): Promise<Buffer | undefined> {
+export async function readUntil(
+  connection: SocketConnection,
+  mark: string,
+  limit: number,
+): Promise<Buffer | undefined> {
   let collected: Buffer = Buffer.alloc(0);
   for (;;) {
     const chunk = await connection.read();

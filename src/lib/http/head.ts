@@ -28,14 +28,20 @@ export function parseRequestHead(text: string): RequestHead {
   const lines = text.split("\r\n");
   const match = requestLine.exec(lines[0] ?? "");
   if (match === null) throw new EngineError("invalid", "malformed HTTP request");
-  return { method: match[1] as string, target: match[2] as string, minor: Number(match[3]), headers: parseFields(lines) };
+  return {
+    method: match[1] as string,
+    target: match[2] as string,
+    minor: Number(match[3]),
+    headers: parseFields(lines),
+  };
 }
 
 /** Throws kind "unavailable": the other side does not speak HTTP/1. */
 export function parseResponseHead(text: string): ResponseHead {
   const lines = text.split("\r\n");
   const match = statusLine.exec(lines[0] ?? "");
-  if (match === null) throw new EngineError("unavailable", `malformed HTTP response: ${JSON.stringify(text.slice(0, 40))}`);
+  if (match === null)
+    throw new EngineError("unavailable", `malformed HTTP response: ${JSON.stringify(text.slice(0, 40))}`);
   return { status: Number(match[1]), headers: parseFields(lines) };
 }
 

@@ -36,7 +36,10 @@ export async function downloadBlob(
         written = now;
       });
       if (written < blob.size) {
-        throw new EngineError("unavailable", `unexpected EOF: ${written} of ${blob.size} bytes of ${blob.digest} arrived`);
+        throw new EngineError(
+          "unavailable",
+          `unexpected EOF: ${written} of ${blob.size} bytes of ${blob.digest} arrived`,
+        );
       }
     },
     signal,

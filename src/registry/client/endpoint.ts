@@ -25,7 +25,8 @@ export function candidates(domain: string, mirrors: readonly string[]): { base: 
 
 function mirrorUrl(mirror: string): URL {
   const text = mirror.includes("://") ? mirror : `https://${mirror}`;
-  if (!URL.canParse(text)) throw new EngineError("invalid", `invalid mirror: unable to parse ${JSON.stringify(mirror)}`);
+  if (!URL.canParse(text))
+    throw new EngineError("invalid", `invalid mirror: unable to parse ${JSON.stringify(mirror)}`);
   const url = new URL(text);
   if (!url.pathname.endsWith("/")) url.pathname += "/";
   return url;
@@ -57,10 +58,15 @@ export async function ping(http: HttpTransport, base: URL, mirror: boolean, sign
       await response.body?.cancel();
       return { base: candidate, mirror };
     }
-    const challenge = parseChallenges(response.headers.get("www-authenticate") ?? "").find(({ scheme }) => scheme === "bearer");
+    const challenge = parseChallenges(response.headers.get("www-authenticate") ?? "").find(
+      ({ scheme }) => scheme === "bearer",
+    );
     if (response.status !== 401) throw await errorOf(response);
     if (challenge === undefined) {
-      throw new EngineError("unauthorized", `${base.host} requires a login that Berth cannot make: no basic auth credentials`);
+      throw new EngineError(
+        "unauthorized",
+        `${base.host} requires a login that Berth cannot make: no basic auth credentials`,
+      );
     }
     await response.body?.cancel();
     return { base: candidate, mirror, challenge };

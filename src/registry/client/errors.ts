@@ -36,7 +36,12 @@ export async function errorOf(response: Response): Promise<RegistryError> {
   }
   if (first !== undefined) {
     const words = first.code.toLowerCase().replaceAll("_", " ");
-    return new RegistryError(kinds[first.code] ?? kindOfStatus(status), `${words}: ${first.message}`, status, first.code);
+    return new RegistryError(
+      kinds[first.code] ?? kindOfStatus(status),
+      `${words}: ${first.message}`,
+      status,
+      first.code,
+    );
   }
   if (status === 401) {
     return new RegistryError("unauthorized", "unauthorized: authentication required", status, "UNAUTHORIZED");
@@ -55,7 +60,10 @@ function kindOfStatus(status: number): ErrorKind {
 
 function firstError(text: string): { code: string; message: string } | undefined {
   try {
-    const { errors, details } = JSON.parse(text) as { errors?: { code?: unknown; message?: unknown }[]; details?: unknown };
+    const { errors, details } = JSON.parse(text) as {
+      errors?: { code?: unknown; message?: unknown }[];
+      details?: unknown;
+    };
     const error = errors?.[0];
     if (typeof error?.code === "string") {
       const message = typeof error.message === "string" && error.message !== "" ? error.message : error.code;

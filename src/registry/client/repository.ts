@@ -84,7 +84,10 @@ export class Repository {
       const bytes = await readLimited(response, documentLimit);
       const digest = isDigest(tagOrDigest) ? digestOf(bytes, digestAlgorithm(tagOrDigest)) : digestOf(bytes);
       if (isDigest(tagOrDigest) && digest !== tagOrDigest) {
-        throw new EngineError("invalid", `manifest verification failed for digest ${tagOrDigest}: its content is ${digest}`);
+        throw new EngineError(
+          "invalid",
+          `manifest verification failed for digest ${tagOrDigest}: its content is ${digest}`,
+        );
       }
       return { bytes, digest, mediaType: response.headers.get("content-type")?.split(";")[0]?.trim() ?? "" };
     }, signal);
@@ -96,8 +99,13 @@ export class Repository {
       const response = await this.get(`blobs/${digest}`, {}, signal);
       const bytes = await readLimited(response, documentLimit);
       const actual = digestOf(bytes, digestAlgorithm(digest));
-      if (bytes.length < size) throw new EngineError("unavailable", `unexpected EOF: ${bytes.length} of ${size} bytes of ${digest} arrived`);
-      if (actual !== digest) throw new EngineError("invalid", `image config verification failed for digest ${digest}: its content is ${actual}`);
+      if (bytes.length < size)
+        throw new EngineError("unavailable", `unexpected EOF: ${bytes.length} of ${size} bytes of ${digest} arrived`);
+      if (actual !== digest)
+        throw new EngineError(
+          "invalid",
+          `image config verification failed for digest ${digest}: its content is ${actual}`,
+        );
       return bytes;
     }, signal);
   }
@@ -124,9 +132,15 @@ export class Repository {
     const root = new URL(`v2/${this.path}/`, this.endpoint.base);
     const url = new URL(path, root);
     for (let fresh = false; ; fresh = true) {
-      const response = await this.#http.send("GET", url, { ...headers, ...(await this.#authorization(signal)) }, signal);
+      const response = await this.#http.send(
+        "GET",
+        url,
+        { ...headers, ...(await this.#authorization(signal)) },
+        signal,
+      );
       if (response.ok) return response;
-      if (response.status !== 401 || fresh || this.endpoint.challenge === undefined) throw await this.#refusal(response, signal);
+      if (response.status !== 401 || fresh || this.endpoint.challenge === undefined)
+        throw await this.#refusal(response, signal);
       await response.body?.cancel();
       this.#tokens.clear(); // it may have expired early: once more with a new one
     }
@@ -145,7 +159,12 @@ export class Repository {
     if (response.status !== 429 || after === undefined) return error;
     if (after > (this.#options.maximumWait ?? 60_000)) {
       const seconds = Math.ceil(after / 1000);
-      return new RegistryError("unavailable", `${error.message} (the registry says to retry after ${seconds} s)`, 429, error.code);
+      return new RegistryError(
+        "unavailable",
+        `${error.message} (the registry says to retry after ${seconds} s)`,
+        429,
+        error.code,
+      );
     }
     await sleep(after, undefined, { ...(signal !== undefined && { signal }) });
     return new RegistryError("unavailable", error.message, 503, error.code);
@@ -182,7 +201,8 @@ async function readLimited(response: Response, limit: number): Promise<Uint8Arra
   let size = 0;
   for await (const chunk of response.body ?? []) {
     size += chunk.length;
-    if (size > limit) throw new EngineError("invalid", `the registry sent more than ${limit} bytes where a document was expected`);
+    if (size > limit)
+      throw new EngineError("invalid", `the registry sent more than ${limit} bytes where a document was expected`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

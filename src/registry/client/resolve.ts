@@ -43,7 +43,10 @@ export async function resolveImage(
     const only = images.length === 1 && images[0]?.platform === undefined ? images[0] : undefined;
     const chosen = choosePlatform(platform, images) ?? only;
     if (chosen === undefined) {
-      throw new EngineError("not-found", `no matching manifest for ${formatPlatform(platform)} in the manifest list entries`);
+      throw new EngineError(
+        "not-found",
+        `no matching manifest for ${formatPlatform(platform)} in the manifest list entries`,
+      );
     }
     fetched = await repository.manifest(chosen.digest, signal);
   }

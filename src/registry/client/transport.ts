@@ -38,13 +38,19 @@ export class HttpTransport {
    * Sends a request without a body. The caller reads or cancels the answer's body. Rejects with kind "unavailable"
    * where no answer came, with the signal's reason once that is aborted. Any HTTP status resolves.
    */
-  async send(method: "GET" | "HEAD", url: URL, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<Response> {
+  async send(
+    method: "GET" | "HEAD",
+    url: URL,
+    headers: Readonly<Record<string, string>>,
+    signal?: AbortSignal,
+  ): Promise<Response> {
     let target = url;
     let sent: Record<string, string> = { "user-agent": this.#options.userAgent, ...headers };
     for (let hops = 0; hops <= maximumRedirects; hops++) {
       const response = await this.#once(method, target, sent, signal);
       const location = response.headers.get("location");
-      if (response.status < 300 || response.status > 399 || response.status === 304 || location === null) return response;
+      if (response.status < 300 || response.status > 399 || response.status === 304 || location === null)
+        return response;
       await response.body?.cancel();
       const next = new URL(location, target);
       if (next.protocol !== "https:" && next.protocol !== "http:") break;
@@ -75,7 +81,10 @@ export class HttpTransport {
     } catch (cause) {
       signal?.throwIfAborted();
       if (stalled.signal.aborted) {
-        const timeout = new EngineError("unavailable", "net/http: request canceled while waiting for the answer (timeout exceeded)");
+        const timeout = new EngineError(
+          "unavailable",
+          "net/http: request canceled while waiting for the answer (timeout exceeded)",
+        );
         throw connectionError(method, url, timeout);
       }
       throw connectionError(method, url, cause);

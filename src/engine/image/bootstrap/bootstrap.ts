@@ -24,7 +24,10 @@ export async function bootstrapImage(
     throw new EngineError("not-implemented", `cannot bootstrap ${name}: only busybox can be made from packages yet`);
   }
   if (options.mirror !== undefined) {
-    throw new EngineError("invalid", "busybox is made from the mirrors that apt is set up with: --mirror does not apply");
+    throw new EngineError(
+      "invalid",
+      "busybox is made from the mirrors that apt is set up with: --mirror does not apply",
+    );
   }
   mkdirSync(context.layout.temporary, { recursive: true, mode: 0o700 });
   const work = mkdtempSync(join(context.layout.temporary, "bootstrap-"));

@@ -17,7 +17,9 @@ export async function busyboxRootfs(work: string, progress: Progress, signal: Ab
   const unpacked = join(work, "package");
   mkdirSync(unpacked);
   await unpackArchive({ archive: data, target: unpacked, mode: "plain" }, signal);
-  const program = ["bin/busybox", "usr/bin/busybox"].map((path) => join(unpacked, path)).find((path) => existsSync(path));
+  const program = ["bin/busybox", "usr/bin/busybox"]
+    .map((path) => join(unpacked, path))
+    .find((path) => existsSync(path));
   if (program === undefined) throw new EngineError("internal", `the package ${PACKAGE} holds no busybox program`);
   return makeTree(join(work, "rootfs"), program);
 }
@@ -34,7 +36,10 @@ async function downloadPackage(name: string, folder: string, signal: AbortSignal
     return { code: await child.exited, problem };
   };
   if (Bun.which("apt-get") === null) {
-    throw new EngineError("unavailable", "busybox is made from a Debian package, and this host has no apt-get: pull or load an image");
+    throw new EngineError(
+      "unavailable",
+      "busybox is made from a Debian package, and this host has no apt-get: pull or load an image",
+    );
   }
   let result = await run("download", name);
   if (result.code !== 0) {
@@ -50,7 +55,23 @@ async function downloadPackage(name: string, folder: string, signal: AbortSignal
 }
 
 async function makeTree(rootfs: string, program: string): Promise<string> {
-  const folders = { bin: 0o755, dev: 0o755, etc: 0o755, home: 0o755, proc: 0o555, root: 0o700, sys: 0o555, tmp: 0o1777, usr: 0o755, "usr/bin": 0o755, "usr/sbin": 0o755, sbin: 0o755, var: 0o755, "var/spool": 0o755, "var/www": 0o755 };
+  const folders = {
+    bin: 0o755,
+    dev: 0o755,
+    etc: 0o755,
+    home: 0o755,
+    proc: 0o555,
+    root: 0o700,
+    sys: 0o555,
+    tmp: 0o1777,
+    usr: 0o755,
+    "usr/bin": 0o755,
+    "usr/sbin": 0o755,
+    sbin: 0o755,
+    var: 0o755,
+    "var/spool": 0o755,
+    "var/www": 0o755,
+  };
   mkdirSync(rootfs, { mode: 0o755 });
   for (const [name, mode] of Object.entries(folders)) {
     mkdirSync(join(rootfs, name));
@@ -64,7 +85,8 @@ async function makeTree(rootfs: string, program: string): Promise<string> {
     if (applet !== "" && applet !== "busybox") linkSync(busybox, join(rootfs, "bin", applet));
   }
   const files = {
-    passwd: "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\nwww-data:x:33:33:www-data:/var/www:/bin/false\nnobody:x:65534:65534:nobody:/home:/bin/false\n",
+    passwd:
+      "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\nwww-data:x:33:33:www-data:/var/www:/bin/false\nnobody:x:65534:65534:nobody:/home:/bin/false\n",
     group: "root:x:0:\ndaemon:x:1:\ntty:x:5:\nwww-data:x:33:\nusers:x:100:\nnogroup:x:65534:\n",
   };
   for (const [name, text] of Object.entries(files)) writeFileSync(join(rootfs, "etc", name), text);

@@ -12,7 +12,7 @@ export async function packageData(file: string, target: string): Promise<void> {
   await input.read(magic, 0, magic.length, 0);
   if (magic.toString("latin1") !== MAGIC) throw new EngineError("invalid", `${file} is no Debian package`);
   const header = Buffer.alloc(HEADER);
-  for (let at = MAGIC.length; ; ) {
+  for (let at = MAGIC.length; ;) {
     const { bytesRead } = await input.read(header, 0, HEADER, at);
     if (bytesRead < HEADER) throw new EngineError("invalid", `the package ${file} has no data`);
     const name = header.toString("latin1", 0, 16).trim().replace(/\/$/, "");
@@ -21,7 +21,12 @@ export async function packageData(file: string, target: string): Promise<void> {
     at += HEADER;
     if (name.startsWith("data.tar")) {
       // As bytes: Bun.write of a slice copies the whole file.
-      await Bun.write(target, await Bun.file(file).slice(at, at + size).arrayBuffer());
+      await Bun.write(
+        target,
+        await Bun.file(file)
+          .slice(at, at + size)
+          .arrayBuffer(),
+      );
       return;
     }
     at += size + (size % 2);
