@@ -12,7 +12,8 @@ const workers = await Array.fromAsync(new Bun.Glob("src/**/*-worker.ts").scan({ 
 await mkdir(join(root, "dist"), { recursive: true });
 const result = await Bun.build({
   entrypoints: [join(root, "src/main.ts"), ...workers.toSorted()],
-  root,
+  // The paths of the workers inside the executable begin here.
+  root: join(root, "src"),
   target: "bun",
   minify: { syntax: true, whitespace: true, identifiers: false },
   define: {
