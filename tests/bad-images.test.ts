@@ -103,3 +103,29 @@ test("a bomb of ten gigabytes of zeros stops at the limit", async () => {
   await expect(engine.load(archive)).rejects.toThrow(/limit|larger|exceed/i);
   expect(await engine.leftovers()).toEqual([]);
 });
+
+test("a full disk while unpacking is told, and the space comes back", async () => {
+  const image = `/var/tmp/bt-disk-${process.pid}.img`;
+  const folder = `/var/tmp/bt-disk-${process.pid}`;
+  await using cleanup = new AsyncDisposableStack();
+  await output([
+    "sh",
+    "-ec",
+    `truncate -s 48M ${image}; mkfs.ext4 -q ${image}; mkdir ${folder}; mount -o loop ${image} ${folder}`,
+  ]);
+  cleanup.defer(async () => void (await output(["sh", "-c", `umount ${folder}; rm -r ${folder}; rm ${image}`])));
+  {
+    await using engine = await startEngine({ dataRoot: folder });
+    const noise = Buffer.alloc(30 << 20);
+    for (let at = 0; at < noise.length; at += 65536) crypto.getRandomValues(noise.subarray(at, at + 65536));
+    const archive = dockerArchive({
+      tags: ["big:1"],
+      layers: [await busyboxLayer(), tar([{ name: "noise", content: noise }])],
+    });
+    await expect(engine.load(archive)).rejects.toThrow(/no space left/i);
+    // What was there goes on working.
+    const box = await engine.run(["true"]);
+    expect(await box.wait()).toBe(0);
+    expect(await engine.leftovers()).toEqual([]);
+  }
+});

@@ -25,6 +25,8 @@ export interface Configuration {
   dns: string[];
   dnsSearch: string[];
   dnsOptions: string[];
+  /** Bytes of file content that one layer may unpack to. */
+  maxLayerSize: number;
   /** Stop the containers when the daemon stops. */
   stopContainers: boolean;
 }
@@ -46,6 +48,7 @@ Options:
   -H, --host list                      Socket to listen on: unix://PATH or tcp://ADDRESS:PORT
       --insecure-registry list         Registry to be reached without TLS
       --log-level string               debug, info, warn or error (default "info")
+      --max-layer-size bytes           What one layer may unpack to, as 500m or 100g; 0 is no limit (default 64g)
       --pidfile string                 File to write the process id to
       --registry-mirror list           Mirror of the Docker Hub to ask first
       --runtime string                 OCI runtime, a name or a path (default "crun")
@@ -70,6 +73,7 @@ const fileSchema = z.strictObject({
   dns: z.array(z.string()).optional(),
   "dns-search": z.array(z.string()).optional(),
   "dns-opts": z.array(z.string()).optional(),
+  "max-layer-size": z.string().optional(),
   "stop-containers": z.boolean().optional(),
 });
 type FileSettings = z.infer<typeof fileSchema>;
@@ -115,6 +119,7 @@ export function readConfiguration(argv: readonly string[]): Configuration | "hel
     dns: flags.dns ?? file.dns ?? [],
     dnsSearch: flags["dns-search"] ?? file["dns-search"] ?? [],
     dnsOptions: flags["dns-opt"] ?? file["dns-opts"] ?? [],
+    maxLayerSize: layerSize(flags["max-layer-size"] ?? file["max-layer-size"] ?? "64g"),
     stopContainers: flags["stop-containers"] ?? file["stop-containers"] ?? false,
   };
 }
@@ -142,6 +147,7 @@ function parseFlags(argv: readonly string[]) {
         dns: { type: "string", multiple: true },
         "dns-search": { type: "string", multiple: true },
         "dns-opt": { type: "string", multiple: true },
+        "max-layer-size": { type: "string" },
         "stop-containers": { type: "boolean" },
       },
     });
@@ -167,4 +173,12 @@ function readFile(path: string): FileSettings {
 function absolute(name: string, path: string): string {
   if (path.startsWith("/")) return path.replace(/(?<=.)\/+$/, "");
   throw new EngineError("invalid", `--${name} must be an absolute path: ${path}`);
+}
+
+/** Bytes in powers of 1024, as everywhere in Docker's options; for 0 the largest number that JSON carries exactly. */
+function layerSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text);
+  if (match === null) throw new EngineError("invalid", `invalid value "${text}" for --max-layer-size: invalid size`);
+  const [, number = "", unit = ""] = match;
+  return Math.floor(Number(number) * 1024 ** " kmgt".indexOf(unit.toLowerCase() || " ")) || Number.MAX_SAFE_INTEGER;
 }

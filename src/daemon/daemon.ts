@@ -61,6 +61,7 @@ async function serve(configuration: Configuration): Promise<void> {
     layout,
     log,
     ...programs,
+    limits: { maxBytes: configuration.maxLayerSize },
     network: {
       ...(configuration.bip !== undefined && { bip: configuration.bip }),
       ...(configuration.bridge !== undefined && { bridge: configuration.bridge }),

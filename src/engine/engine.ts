@@ -6,6 +6,7 @@ import { prepareHost } from "#linux/cgroup.ts";
 import { NamespaceWorker } from "#linux/namespaces.ts";
 import { RegistryClient, type RegistryOptions } from "#registry/client/repository.ts";
 import type { Schema } from "#store/database.ts";
+import type { UnpackLimits } from "#store/layers.ts";
 import type { Layout } from "#store/layout.ts";
 import { openStore, type Store, storeSchema } from "#store/store.ts";
 import type { EngineContext } from "./container/context.ts";
@@ -45,6 +46,8 @@ export interface EngineOptions {
   /** Absolute paths of conmon and the OCI runtime. */
   conmon: string;
   runtime: string;
+  /** Of one layer. */
+  limits?: UnpackLimits;
   network: NetworkOptions;
   registry: RegistryOptions;
 }
@@ -77,13 +80,13 @@ export class Engine {
   }
 
   /** Prepares the host's cgroups where the runtime needs it. Throws "unavailable" and "forbidden" with the remedy. */
-  static open({ db, layout, log, conmon, runtime, network, registry }: EngineOptions): Engine {
+  static open({ db, layout, log, conmon, runtime, limits, network, registry }: EngineOptions): Engine {
     for (const folder of [layout.bundles, layout.exits, layout.networkNamespaces]) {
       mkdirSync(folder, { recursive: true, mode: 0o711 });
     }
     const cgroups = prepareHost();
     const host = readHostFacts(cgroups);
-    const store = openStore(db, layout, log);
+    const store = openStore(db, layout, log, limits);
     const events = new EventBus(db);
     const emit: EventBus["emit"] = (...event) => events.emit(...event);
     const namespaces = new NamespaceWorker();

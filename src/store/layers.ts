@@ -161,7 +161,9 @@ export class LayerStore implements Disposable {
     } catch (error) {
       this.#trash.put(target);
       if (!(error instanceof EngineError)) throw error;
-      throw new EngineError(error.kind, `${error.message} (layer ${blob})`, { cause: error });
+      // Scripts look for these words.
+      const why = error.message.includes("ENOSPC") ? "cannot unpack: no space left on device" : error.message;
+      throw new EngineError(error.kind, `${why} (layer ${blob})`, { cause: error });
     }
   }
 

@@ -49,7 +49,12 @@ function header(entry: TarEntry, length: number): Buffer {
   octal(entry.mode ?? (type === "directory" ? 0o755 : 0o644), 100, 8);
   octal(entry.uid ?? 0, 108, 8);
   octal(entry.gid ?? 0, 116, 8);
-  octal(entry.size ?? length, 124, 12);
+  const size = entry.size ?? length;
+  if (size < 8 ** 11) octal(size, 124, 12);
+  else {
+    bytes[124] = 0x80; // GNU: base 256
+    bytes.writeBigUInt64BE(BigInt(size), 128);
+  }
   octal(entry.mtime ?? 1_700_000_000, 136, 12);
   text("        ", 148, 8);
   text(typeFlags[type], 156, 1);

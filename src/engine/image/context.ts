@@ -3,6 +3,7 @@ import type { Logger } from "#lib/log.ts";
 import type { Digest } from "#oci/digest.ts";
 import type { RegistryClient } from "#registry/client/repository.ts";
 import type { Layout } from "#store/layout.ts";
+import type { Lease } from "#store/leases.ts";
 import type { Store } from "#store/store.ts";
 import type { ImageTable } from "./table.ts";
 import type { Emit, Image, ImageUsers } from "./types.ts";
@@ -19,6 +20,31 @@ export interface ImageContext {
   readonly runtime: string;
   /** Something may be unused now: collect it soon, in the background. */
   readonly releaseSoon: () => void;
+  /** The same at once; resolves when everything unused is off the disk. Never rejects. */
+  readonly release: () => Promise<void>;
+}
+
+/**
+ * Runs work that leases what it stores. What it has not come to refer to by its end is collected: in the background,
+ * or, where it fails, before its error is told, so that whoever hears of a full disk finds the space free again.
+ */
+export async function leasing<T>(
+  context: Pick<ImageContext, "store" | "release" | "releaseSoon">,
+  work: (lease: Lease) => Promise<T>,
+): Promise<T> {
+  try {
+    const result = await leased(context, work);
+    context.releaseSoon();
+    return result;
+  } catch (error) {
+    await context.release();
+    throw error;
+  }
+}
+
+async function leased<T>({ store }: Pick<ImageContext, "store">, work: (lease: Lease) => Promise<T>): Promise<T> {
+  using lease = store.leases.create();
+  return await work(lease);
 }
 
 /** Emits an image event with Docker's attributes: the image's labels, and the name by which it was meant. */

@@ -3,7 +3,7 @@ import type { ImageImportQuery } from "#api/types/query.ts";
 import { EngineError, errorMessage } from "#lib/errors.ts";
 import { hostPlatform } from "#oci/platform.ts";
 import { applyChanges } from "./changes.ts";
-import { announce, type ImageContext } from "./context.ts";
+import { announce, type ImageContext, leasing } from "./context.ts";
 import { createImage } from "./create.ts";
 import { parseTagName } from "./tag.ts";
 import { diffIdOf } from "./stream.ts";
@@ -39,18 +39,14 @@ export async function importLayer(
   signal: AbortSignal,
   options: Omit<Parameters<typeof createImage>[1], "layer" | "parent">,
 ): Promise<Image> {
-  using lease = context.store.leases.create();
-  try {
+  return await leasing(context, async (lease) => {
     const blob = await context.store.content.ingest(source, {}, signal);
     lease.add(blob.digest);
     const { diffId, mediaType } = await diffIdOf(context.store.content.open(blob.digest), blob.digest);
     lease.add(diffId);
     await context.store.layers.apply(blob.digest, diffId, signal);
     return createImage(context, { ...options, layer: { diffId, blob: { ...blob, mediaType } } });
-  } catch (error) {
-    context.releaseSoon();
-    throw error;
-  }
+  });
 }
 
 async function download(address: string, progress: Progress, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {

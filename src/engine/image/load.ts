@@ -10,7 +10,7 @@ import type { Lease } from "#store/leases.ts";
 import { ImageArchive } from "./archive.ts";
 import { type ArchivedImage, describeArchive } from "./archive-content.ts";
 import { completeLegacy } from "./archive-legacy.ts";
-import { announce, type ImageContext } from "./context.ts";
+import { announce, type ImageContext, leasing } from "./context.ts";
 import { buildManifest } from "./create.ts";
 import { layerProgress } from "./progress.ts";
 import { diffIdOf, layerMediaType } from "./stream.ts";
@@ -38,21 +38,21 @@ export async function loadImages(
   if (more.length > 0) throw new EngineError("invalid", "multiple platform parameters not supported");
   const failed = new AbortController();
   const either = AbortSignal.any([signal, failed.signal]);
-  using lease = context.store.leases.create();
-  const archive = new ImageArchive(context.store, lease, either);
-  try {
-    await archive.read(body);
-    const images = await describeArchive(archive, platform);
-    for (const image of images)
-      await loadImage(context, archive, image, lease, { ...options, platform }, progress, either);
-  } catch (error) {
-    failed.abort();
-    signal.throwIfAborted();
-    throw error;
-  } finally {
-    await archive.settled();
-    context.releaseSoon();
-  }
+  await leasing(context, async (lease) => {
+    const archive = new ImageArchive(context.store, lease, either);
+    try {
+      await archive.read(body);
+      const images = await describeArchive(archive, platform);
+      for (const image of images)
+        await loadImage(context, archive, image, lease, { ...options, platform }, progress, either);
+    } catch (error) {
+      failed.abort();
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      await archive.settled();
+    }
+  });
 }
 
 async function loadImage(

@@ -11,7 +11,8 @@ import { downloadBlob } from "#registry/client/download.ts";
 import { describePullError } from "#registry/client/errors.ts";
 import type { Repository } from "#registry/client/repository.ts";
 import { resolveImage as resolveRemote } from "#registry/client/resolve.ts";
-import { announce, type ImageContext } from "./context.ts";
+import type { Lease } from "#store/leases.ts";
+import { announce, type ImageContext, leasing } from "./context.ts";
 import { Limit } from "./limit.ts";
 import { layerProgress, throttle } from "./progress.ts";
 import type { Progress } from "./types.ts";
@@ -35,7 +36,7 @@ export async function pullImages(
     for await (const repository of context.registry.repositories(reference, signal)) {
       try {
         for (const wanted of await wantedReferences(repository, reference, signal)) {
-          await pullImage(context, repository, wanted, query, progress, signal);
+          await leasing(context, (lease) => pullImage(context, lease, repository, wanted, query, progress, signal));
         }
         return;
       } catch (error) {
@@ -47,8 +48,6 @@ export async function pullImages(
   } catch (error) {
     signal.throwIfAborted();
     throw describePullError(error, reference);
-  } finally {
-    context.releaseSoon();
   }
 }
 
@@ -70,18 +69,18 @@ async function wantedReferences(
 
 async function pullImage(
   context: ImageContext,
+  lease: Lease,
   repository: Repository,
   reference: Reference,
   query: ImagePullQuery,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
-  const { table, store } = context;
+  const { table } = context;
   const platform = normalizePlatform(query.platform ?? hostPlatform());
   const wanted = reference.digest ?? reference.tag ?? "latest";
   const remote = await resolveRemote(repository, wanted, platform, signal);
   progress({ status: `Pulling from ${reference.path}`, id: wanted });
-  using lease = store.leases.create();
   const { manifest } = remote;
   for (const layer of manifest.layers) ociLayerType(layer.mediaType); // refuses foreign ones before anything is fetched
   const config =

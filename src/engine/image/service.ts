@@ -35,7 +35,7 @@ import type { CreateOptions, Emit, Image, ImageUsers } from "./types.ts";
 
 export interface ImageServiceOptions {
   readonly db: Database;
-  readonly store: Pick<Store, "content" | "layers" | "leases" | "garbage">;
+  readonly store: Pick<Store, "content" | "layers" | "leases" | "garbage" | "trash">;
   readonly layout: Layout;
   readonly log: Logger;
   readonly registry: RegistryClient;
@@ -58,6 +58,8 @@ export class ImageService {
 
   constructor({ db, store, layout, log, registry, emit, users, runtime }: ImageServiceOptions) {
     this.#garbage = store.garbage;
+    const warn = (error: unknown) =>
+      log.warn({ error: errorMessage(error) }, "cannot collect unused blobs and layers; the next removal tries again");
     this.#context = {
       table: new ImageTable(db),
       store,
@@ -67,13 +69,11 @@ export class ImageService {
       emit,
       users,
       runtime,
-      releaseSoon: () =>
-        void this.collectGarbage().catch((error: unknown) => {
-          log.warn(
-            { error: errorMessage(error) },
-            "cannot collect unused blobs and layers; the next removal tries again",
-          );
-        }),
+      releaseSoon: () => void this.collectGarbage().catch(warn),
+      release: async () => {
+        await this.collectGarbage().catch(warn);
+        await store.trash.idle();
+      },
     };
   }
 
