@@ -33,15 +33,13 @@ test("SIGTERM ends the daemon and leaves the containers", async () => {
 test("a second daemon over the same roots refuses to start", async () => {
   await using engine = await startEngine({ image: false });
   const { code, stderr, stdout } = await engine.berth([
-    ...[
-      "daemon",
-      "--data-root",
-      engine.dataRoot,
-      "--exec-root",
-      engine.execRoot,
-      "--host",
-      `unix://${engine.execRoot}/two.sock`,
-    ],
+    "daemon",
+    "--data-root",
+    engine.dataRoot,
+    "--exec-root",
+    engine.execRoot,
+    "--host",
+    `unix://${engine.execRoot}/two.sock`,
   ]);
   expect(code).not.toBe(0);
   expect(stdout + stderr).toContain(engine.dataRoot);
@@ -62,7 +60,7 @@ test("a damaged database is refused with the remedy and left as it is", async ()
   expect(Bun.hash(await Bun.file(file).bytes())).toBe(Bun.hash(bad));
   await engine.stop();
   for (const name of await readdir(engine.dataRoot)) {
-    if (/^berth\.db-/.test(name)) await Bun.file(join(engine.dataRoot, name)).delete();
+    if (name.startsWith("berth.db-")) await Bun.file(join(engine.dataRoot, name)).delete();
   }
   await Bun.write(file, good);
   await engine.start();

@@ -42,7 +42,7 @@ test("detached, it runs on and can be inspected", async () => {
   expect(await engine.wire.json("GET", `/exec/${id}/json`)).toMatchObject({ Running: true, ContainerID: box.id });
   await until(
     "it ended",
-    async () => (await engine.wire.json<{ Running: boolean }>("GET", `/exec/${id}/json`)).Running === false,
+    async () => !(await engine.wire.json<{ Running: boolean }>("GET", `/exec/${id}/json`)).Running,
   );
   expect(await engine.wire.json("GET", `/exec/${id}/json`)).toMatchObject({ ExitCode: 8 });
   expect((await box.exec(["cat", "/root/proof"])).stdout).toBe("yes\n");

@@ -1,6 +1,5 @@
 /** What cannot be run: each with the code and the words that scripts know from Docker, and nothing left behind. */
 import { expect, test } from "bun:test";
-import { createServer } from "node:net";
 import { startEngine } from "./harness/engine.ts";
 
 test("the CLI's exit codes: 125 for the daemon's refusal, 126 and 127 for the program's, else the container's", async () => {

@@ -8,7 +8,7 @@ import { tar } from "./harness/tar.ts";
 async function pull(engine: Engine, reference: string): Promise<string> {
   const at = reference.includes("@") ? reference.indexOf("@") : reference.lastIndexOf(":");
   const query = new URLSearchParams({ fromImage: reference.slice(0, at), tag: reference.slice(at + 1) });
-  return new TextDecoder().decode(await engine.wire.bytes("POST", `/images/create?${query}`));
+  return new TextDecoder().decode(await engine.wire.bytes("POST", `/images/create?${query.toString()}`));
 }
 
 test("OCI and Docker media types, manifest lists, gzip, zstd and plain layers", async () => {

@@ -1,6 +1,5 @@
 /** Volumes, binds and tmpfs: what a container sees, and what outlives it. */
 import { expect, test } from "bun:test";
-import { mkdir, writeFile } from "node:fs/promises";
 import { startEngine } from "./harness/engine.ts";
 
 test("a new named volume takes over what the image has there, owners and modes included; a used one does not", async () => {

@@ -18,10 +18,10 @@ export type Receive = (chunk: Uint8Array) => void;
  */
 export class Hijacked {
   readonly closed: Promise<void>;
-  readonly #socket: Bun.Socket<undefined>;
+  readonly #socket: Bun.Socket;
   readonly #state: State;
 
-  constructor(socket: Bun.Socket<undefined>, state: State) {
+  constructor(socket: Bun.Socket, state: State) {
     this.#socket = socket;
     this.#state = state;
     this.closed = state.closed.promise;
@@ -75,7 +75,7 @@ export async function hijack(endpoint: Endpoint, path: string, body: string | un
   // Nobody may be waiting yet when the connection breaks.
   state.closed.promise.catch(() => undefined);
   const answered = Promise.withResolvers<Hijacked | Refusal>();
-  const end = (socket: Bun.Socket<undefined>) => {
+  const end = (socket: Bun.Socket) => {
     state.ended = true;
     state.drained?.resolve();
     if (state.head)
@@ -123,7 +123,7 @@ export async function hijack(endpoint: Endpoint, path: string, body: string | un
   return answered.promise;
 }
 
-async function writeAll(socket: Bun.Socket<undefined>, state: State, data: Uint8Array): Promise<void> {
+async function writeAll(socket: Bun.Socket, state: State, data: Uint8Array): Promise<void> {
   let rest = data;
   while (!state.ended) {
     rest = rest.subarray(Math.max(0, socket.write(rest)));

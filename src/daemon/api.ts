@@ -3,7 +3,7 @@ import type { ZodType } from "zod";
 import { decodeWith } from "#api/schemas/decode.ts";
 import { EngineError, errorKind, errorMessage } from "#lib/errors.ts";
 import type { HttpRequest, HttpResponse } from "#lib/http/exchange.ts";
-import { Router } from "#lib/http/router.ts";
+import type { Router } from "#lib/http/router.ts";
 import type { Logger } from "#lib/log.ts";
 import { Query } from "./query.ts";
 import { statusOfKind } from "./status.ts";
@@ -135,9 +135,7 @@ export class Api {
 /** `/v1.41/info` is `/info` at 1.41. */
 export function splitVersion(path: string): { version: string | undefined; path: string } {
   const match = /^\/v(\d+(?:\.\d+)*)(?=\/)/.exec(path);
-  return match === null
-    ? { version: undefined, path }
-    : { version: match[1] as string, path: path.slice(match[0].length) };
+  return match === null ? { version: undefined, path } : { version: match[1], path: path.slice(match[0].length) };
 }
 
 function checkVersion(version: string): void {

@@ -24,7 +24,7 @@ export async function sendRecords(
   } catch (error) {
     const message = errorMessage(error);
     const last: ProgressMessage = { errorDetail: { message }, error: message };
-    body.write(`${JSON.stringify(last)}\r\n`);
+    void body.write(`${JSON.stringify(last)}\r\n`);
   } finally {
     if (!step.done) await iterator.return?.();
     body.end();
@@ -36,10 +36,10 @@ export async function sendBytes(
   exchange: Exchange,
   contentType: string,
   chunks: AsyncIterable<Uint8Array>,
-  before: Uint8Array | undefined = undefined,
+  before?: Uint8Array,
 ): Promise<void> {
   const body = exchange.response.stream(200, contentType);
-  if (before !== undefined) body.write(before);
+  if (before !== undefined) void body.write(before);
   for await (const chunk of chunks) {
     const taken = body.write(chunk);
     if (taken === false) return;

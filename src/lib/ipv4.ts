@@ -25,7 +25,7 @@ export function formatIpv4(address: number): string {
 /** `10.1.2.3/24`; undefined where it is not one. */
 export function parsePrefix(text: string): Ipv4Prefix | undefined {
   const match = /^([\d.]+)\/(\d{1,2})$/.exec(text);
-  const address = match === null ? undefined : parseIpv4(match[1]!);
+  const address = match?.[1] === undefined ? undefined : parseIpv4(match[1]);
   const prefix = Number(match?.[2]);
   return address === undefined || prefix > 32 ? undefined : { address, prefix };
 }

@@ -35,7 +35,8 @@ export function writeFd(fd: number, bytes: Uint8Array): number | undefined {
 export function pipe(options: { nonBlocking?: boolean } = {}): [readEnd: number, writeEnd: number] {
   const ends = new Int32Array(2);
   checked("cannot make a pipe", "", "pipe2", ends, O_CLOEXEC | (options.nonBlocking ? O_NONBLOCK : 0));
-  return [ends[0]!, ends[1]!];
+  const [readEnd = -1, writeEnd = -1] = ends;
+  return [readEnd, writeEnd];
 }
 
 /** Makes a fifo, or with S_IFCHR, S_IFBLK in `mode` a device node, with exactly these permission bits. */

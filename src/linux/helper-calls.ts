@@ -132,7 +132,7 @@ export class TreeCalls {
         if (name !== "." && name !== "..") found.push({ name, type: buffer.readUInt8(at + 18) << 12 });
       }
     }
-    return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return found.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** Removes whatever `dir`/`name` is, with all below it, without following links. */
@@ -243,7 +243,7 @@ export class TreeCalls {
     for (const attribute of names
       .toString("latin1", 0, size - 1)
       .split("\0")
-      .sort()) {
+      .toSorted()) {
       const value = Buffer.alloc(attributeMax);
       const length = syscall("lgetxattr", this.#put(name), this.#putOther(attribute), value, value.length);
       if (length >= 0) found.push({ name: attribute, value: value.subarray(0, length) });

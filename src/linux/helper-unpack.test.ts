@@ -146,7 +146,7 @@ test("plain mode takes whiteouts as they are and leaves the destination's attrib
   mkdirSync(join(folder.path, "out/sub"), { recursive: true, mode: 0o750 });
   const archive = rawTar({ name: "./", flag: "5", mode: 0o711 }, { name: ".wh.x" }, { name: "y", uid: 7 });
   await unpack(folder.path, gzipSync(archive), { mode: "plain", directory: "/sub", owner: { uid: 3, gid: 4 } });
-  expect(readdirSync(join(folder.path, "out/sub")).sort()).toEqual([".wh.x", "y"]);
+  expect(readdirSync(join(folder.path, "out/sub")).toSorted()).toEqual([".wh.x", "y"]);
   expect(statSync(join(folder.path, "out/sub")).mode & 0o777).toBe(0o750);
   expect(statSync(join(folder.path, "out/sub/y"))).toMatchObject({ uid: 3, gid: 4 });
 });
@@ -179,7 +179,7 @@ test("links lead nowhere but inside", async () => {
     { name: "/etc/absolute", content: "in" },
   );
   await unpack(folder.path, archive);
-  expect(readdirSync(join(folder.path, "out/real")).sort()).toEqual(["file", "second"]);
+  expect(readdirSync(join(folder.path, "out/real")).toSorted()).toEqual(["file", "second"]);
   expect(existsSync(join(folder.path, "out/etc/absolute"))).toBe(true);
 });
 

@@ -1,8 +1,9 @@
 /** The helper's side of incoming archives: one process takes the compression off and hashes, another writes the tree. */
-import { toArrayBuffer, type Pointer } from "bun:ffi";
+import { toArrayBuffer } from "bun:ffi";
 import { EngineError } from "#lib/errors.ts";
 import { ArchiveReader } from "./archive.ts";
-import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, show, TreeCalls } from "./helper-calls.ts";
+import type { TreeCalls } from "./helper-calls.ts";
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, show } from "./helper-calls.ts";
 import { type Attributes, baseOf, parentOf, TreeWriter } from "./helper-tree.ts";
 import { EPIPE } from "./syscall-error.ts";
 
@@ -34,7 +35,7 @@ export function decompress(request: DecompressRequest, calls: TreeCalls): Decomp
       const wrote = calls.write(1, block.address, block.size);
       if (wrote === -EPIPE) return {};
       if (wrote < 0) throw calls.fail("write", "pipe", wrote);
-      hash.update(new Uint8Array(toArrayBuffer(block.address as Pointer, 0, block.size)));
+      hash.update(new Uint8Array(toArrayBuffer(block.address, 0, block.size)));
     }
   }
   return { digest: `${request.algorithm}:${hash.digest("hex")}` };

@@ -25,9 +25,9 @@ export type NamespaceAnswer =
 
 declare const self: Worker;
 
-self.onmessage = ({ data }: MessageEvent<{ id: number; request: NamespaceRequest }>) => {
+self.addEventListener("message", ({ data }: MessageEvent<{ id: number; request: NamespaceRequest }>) => {
   postMessage(answer(data.id, data.request));
-};
+});
 
 function answer(id: number, request: NamespaceRequest): NamespaceAnswer {
   try {

@@ -100,8 +100,8 @@ class RequestThread {
   start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
     const worker = new Worker(workerSource(), { smol: true });
-    worker.onmessage = ({ data }: MessageEvent<NamespaceAnswer>) => this.#settle(data);
-    worker.onerror = ({ message }) => this.#lost(worker, message);
+    worker.addEventListener("message", ({ data }: MessageEvent<NamespaceAnswer>) => this.#settle(data));
+    worker.addEventListener("error", ({ message }) => this.#lost(worker, message));
     worker.addEventListener("close", () => this.#lost(worker, "it stopped"));
     worker.unref();
     this.#worker = worker;

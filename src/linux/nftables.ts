@@ -103,7 +103,7 @@ function load(): Library {
 }
 
 function textAt(pointer: Pointer | null): string {
-  return pointer === null ? "" : new CString(pointer).toString();
+  return pointer === null ? "" : new CString(pointer);
 }
 
 /** The first line says what was wrong; the others quote the script. */

@@ -20,7 +20,7 @@ test("keeps packet boundaries and their order, under backpressure too, and sees 
   await adoptSeqpacket(ours, {
     onPacket(packet) {
       sizes.push(packet.length);
-      if (sizes.length % 50 === 0) return Bun.sleep(1);
+      return sizes.length % 50 === 0 ? Bun.sleep(1) : undefined;
     },
     onClose: closed.resolve,
   });

@@ -82,10 +82,11 @@ export async function adoptSeqpacket(fd: number, handlers: SeqpacketHandlers): P
   const connection = await Bun.connect({ fd, socket } as unknown as Bun.UnixSocketOptions);
   let tail: Promise<void> = Promise.resolve();
   const send = async (bytes: Uint8Array): Promise<void> => {
-    for (let at = 0; at < bytes.length && open;) {
+    for (let at = 0; at < bytes.length;) {
+      if (!open) return;
       const sent = connection.write(bytes.subarray(at, at + LARGEST_PACKET));
       if (sent > 0) at += sent;
-      else if (open) await drained.promise;
+      else await drained.promise;
     }
   };
   return {

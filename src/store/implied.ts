@@ -52,7 +52,7 @@ function withParents(paths: Iterable<string>): string[] {
     const parts = path.split("/");
     for (let depth = 1; depth <= parts.length; depth++) all.add(parts.slice(0, depth).join("/"));
   }
-  return [...all].sort();
+  return [...all].toSorted();
 }
 
 /** As an overlay of the layers would show it: what hides the path in one of them hides it in those below. */

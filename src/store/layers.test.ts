@@ -145,7 +145,7 @@ test("a full disk is said to be full, and nothing is left on it", async () => {
   mkdirSync(root);
   const run = (...command: string[]) => {
     const { exitCode, stderr } = Bun.spawnSync(command);
-    if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${stderr}`);
+    if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${stderr.toString()}`);
   };
   try {
     run("truncate", "-s", "24M", `${root}/disk`);

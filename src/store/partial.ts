@@ -33,7 +33,7 @@ export class PartialBlob {
   readonly #expected: Expected;
   #digester: Digester;
   #offset = 0;
-  #failure: unknown;
+  #failure: { error: unknown } | undefined;
 
   private constructor(file: string, handle: FileHandle, expected: Expected) {
     this.#file = file;
@@ -66,7 +66,7 @@ export class PartialBlob {
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failure !== undefined) throw this.#failure.error;
     const { size } = this.#expected;
     if (size !== undefined && this.#offset + chunk.length > size) {
       throw new EngineError("invalid", `${this.name} is larger than the ${size} bytes announced`);
@@ -77,7 +77,7 @@ export class PartialBlob {
     try {
       await written;
     } catch (error) {
-      this.#failure = error; // digest and file are no longer of the same bytes
+      this.#failure = { error }; // digest and file are no longer of the same bytes
       throw error;
     }
   }
@@ -91,7 +91,7 @@ export class PartialBlob {
 
   /** Checks, makes durable and moves to `place(digest)`. Ends the writing; on failure the file is still there. */
   async publish(place: (digest: Digest) => string): Promise<Blob> {
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failure !== undefined) throw this.#failure.error;
     const { size = this.#offset } = this.#expected;
     const digest = this.#digester.digest();
     if (this.#offset !== size) {

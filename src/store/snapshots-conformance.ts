@@ -5,11 +5,11 @@ import type { Snapshots } from "./snapshots.ts";
 import type { TarInput } from "./tar-writer.ts";
 
 export interface SnapshotsUnderTest {
-  snapshots(): Snapshots;
+  snapshots: () => Snapshots;
   /** Stores and unpacks a layer. */
-  layer(...entries: readonly TarInput[]): Promise<Digest>;
+  layer: (...entries: readonly TarInput[]) => Promise<Digest>;
   /** Opens the same data again. */
-  reopen(): Promise<unknown>;
+  reopen: () => Promise<unknown>;
 }
 
 /** Registers the suite with bun:test; `open` is called once. */

@@ -9,7 +9,11 @@ import { openTestStore } from "./testing.ts";
 describeSnapshots("overlay folders", () => {
   const box = openTestStore();
   afterAll(() => box[Symbol.asyncDispose]());
-  return { snapshots: () => box.store.snapshots, layer: box.layer, reopen: () => box.reopen() };
+  return {
+    snapshots: () => box.store.snapshots,
+    layer: (...entries) => box.layer(...entries),
+    reopen: () => box.reopen(),
+  };
 });
 
 function overlay(mount: Mount): OverlayMount {

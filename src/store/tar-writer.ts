@@ -25,7 +25,7 @@ export interface TarInput {
  */
 export async function* writeTar(
   inputs: AsyncIterable<TarInput> | Iterable<TarInput>,
-): AsyncGenerator<Uint8Array<ArrayBufferLike>, void> {
+): AsyncGenerator<Uint8Array, void> {
   for await (const input of inputs) {
     const { content, name } = input;
     const size = content instanceof Uint8Array ? content.length : (input.size ?? 0);

@@ -53,8 +53,16 @@ export class Engine implements AsyncDisposable {
     // Tests of several checkouts may run at once: a subnet by chance out of ten thousand.
     const subnet = `10.${200 + Math.floor(Math.random() * 50)}.${Math.floor(Math.random() * 200)}`;
     this.#daemon = new DaemonProcess(this.socket, join(execRoot, "daemon.log"), [
-      ...["--data-root", dataRoot, "--exec-root", execRoot, "--host", `unix://${this.socket}`],
-      ...["--bridge", this.bridge, "--bip", `${subnet}.1/24`],
+      "--data-root",
+      dataRoot,
+      "--exec-root",
+      execRoot,
+      "--host",
+      `unix://${this.socket}`,
+      "--bridge",
+      this.bridge,
+      "--bip",
+      `${subnet}.1/24`,
       ...extra,
     ]);
   }

@@ -1,8 +1,5 @@
 /** kill -9 of the daemon: containers do not notice, and the next daemon knows all that happened meanwhile. */
 import { expect, test } from "bun:test";
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
-import { Database } from "bun:sqlite";
 import { startEngine } from "../harness/engine.ts";
 import { until } from "../harness/process.ts";
 

@@ -35,8 +35,14 @@ test("create, attach with stdin, start, wait, inspect and remove", async () => {
   await using engine = await startEngine();
   const docker = connect(engine);
   const container = await docker.createContainer({
-    ...{ Image: testImage, Cmd: ["cat"], name: "ode" },
-    ...{ OpenStdin: true, StdinOnce: true, AttachStdin: true, AttachStdout: true, AttachStderr: true },
+    Image: testImage,
+    Cmd: ["cat"],
+    name: "ode",
+    OpenStdin: true,
+    StdinOnce: true,
+    AttachStdin: true,
+    AttachStdout: true,
+    AttachStderr: true,
   });
   const stream = await container.attach({ stream: true, stdin: true, stdout: true, stderr: true, hijack: true });
   const [out, err] = [collector(), collector()];

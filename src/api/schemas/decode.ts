@@ -62,9 +62,7 @@ export const words = orZero(z.union([z.array(z.string()), z.string().transform((
 
 /** Go's `map[string]struct{}`. */
 export const textSet = orZero(
-  z
-    .record(z.string(), z.unknown())
-    .transform((set) => Object.fromEntries(Object.keys(set).map((key) => [key, {} as Record<string, never>]))),
+  z.record(z.string(), z.unknown()).transform((set) => Object.fromEntries(Object.keys(set).map((key) => [key, {}]))),
   null,
 );
 

@@ -22,7 +22,7 @@ export function bodyOf(verb: string, parsed: CreationOptions): ContainerCreateBo
     if (!["always", "missing", "never"].includes(pull))
       throw new Error(`invalid pull option: '${pull}': must be one of "always", "missing" or "never"`);
     if (parsed.flags["use-api-socket"]) throw new Error("--use-api-socket is not available yet");
-    if (parsed.flags["disable-content-trust"] === false) throw new Error("content trust is not available");
+    if (!parsed.flags["disable-content-trust"]) throw new Error("content trust is not available");
     return createBody(parsed, image, command);
   } catch (error) {
     throw new ExitError(125, `berth: ${errorMessage(error)}${helpHint(verb)}`, { cause: error });

@@ -32,7 +32,7 @@ export const verb = define({
 
 function describe({ timeNano, Type, Action, Actor }: EventMessage): string {
   const attributes = Object.entries(Actor.Attributes)
-    .toSorted()
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, value]) => `${key}=${value}`);
   const extra = attributes.length > 0 ? ` (${attributes.join(", ")})` : "";
   return `${formatTime(BigInt(timeNano))} ${Type} ${Action} ${Actor.ID}${extra}`;

@@ -10,11 +10,11 @@ export const verb = define({
   args: { min: 0, max: 0 },
   async run(session, { flags }) {
     let server: SystemVersion | undefined;
-    let failure: unknown;
+    let failure: { error: unknown } | undefined;
     try {
       server = await session.daemon.json<SystemVersion>("GET", "/version");
     } catch (error) {
-      failure = error;
+      failure = { error };
     }
     if (flags.format) {
       const source = flags.format === "json" ? "{{json .}}" : flags.format;
@@ -32,7 +32,7 @@ export const verb = define({
         }
       }
     }
-    if (failure !== undefined) throw failure;
+    if (failure !== undefined) throw failure.error;
   },
 });
 

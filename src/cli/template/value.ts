@@ -63,7 +63,7 @@ export function print(value: Value): string {
       .map((item) => (item === null ? "<nil>" : print(item)))
       .join(" ")}}`;
   if (typeof value === "number") return printNumber(value);
-  return String(value);
+  return `${value as string | boolean | bigint}`;
 }
 
 function printNumber(value: number): string {

@@ -216,7 +216,7 @@ function addStreamRoutes(router: ApiRouter, backend: ContainerBackend): void {
     const gone = Promise.withResolvers<undefined>();
     signal.addEventListener("abort", () => gone.resolve(undefined), { once: true });
     const answer = await Promise.race([result, gone.promise]);
-    if (answer !== undefined) body.write(`${JSON.stringify(answer)}\n`);
+    if (answer !== undefined) void body.write(`${JSON.stringify(answer)}\n`);
     body.end();
   });
   router.add("GET", "/containers/{id}/logs", async (exchange) => {

@@ -42,7 +42,7 @@ export async function commitContainer(
   });
   await layers.apply(layer.blob.digest, layer.diffId);
   const { record } = container;
-  const image = await context.images.create({
+  const image = context.images.create({
     parent: context.images.resolve(record.imageId),
     layer,
     config: runConfig({ ...record.config, ...config }),
@@ -81,7 +81,7 @@ async function withFrozen<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   using _ = await container.lock.acquire();
-  if (!freeze || container.state.status !== "running") return work();
+  if (!freeze || container.state.status !== "running") return await work();
   await context.runtime.pause(container.id);
   try {
     return await work();

@@ -52,7 +52,7 @@ export function listImages(
       }),
       ...(query.manifests && { Manifests: [manifestSummary(image, layers, users)] }),
     }))
-    .sort((a, b) => b.Created - a.Created || (a.Id < b.Id ? -1 : 1));
+    .toSorted((a, b) => b.Created - a.Created || (a.Id < b.Id ? -1 : 1));
 }
 
 function summarize(image: Image, layers: LayerStore): ImageSummary {

@@ -116,7 +116,7 @@ function deleteImage(context: ImageContext, image: Image, records: ImageDeleteIt
   records.push({ Deleted: image.id });
   const kept = new Set(table.all().flatMap((other) => chainIds(other.chain)));
   const gone: Digest[] = chainIds(image.chain).filter((chainId) => !kept.has(chainId));
-  for (const chainId of gone.reverse()) records.push({ Deleted: chainId });
+  for (const chainId of gone.toReversed()) records.push({ Deleted: chainId });
   if (!options.noPrune && parent !== undefined) {
     deleteImage(context, parent, records, { force: false, noPrune: false, quiet: true });
   }

@@ -122,7 +122,7 @@ function describe(context: ImageContext, saved: readonly Saved[]): Map<string, U
 function* entries(context: ImageContext, files: ReadonlyMap<string, Uint8Array | Digest>): Generator<TarInput> {
   yield { name: "blobs/", type: "directory" };
   yield { name: "blobs/sha256/", type: "directory" };
-  for (const [name, content] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [name, content] of [...files].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     if (typeof content !== "string") yield { name, size: content.length, content };
     else
       yield { name, size: context.store.content.size(content), content: context.store.content.open(content).stream() };

@@ -45,11 +45,8 @@ export async function peek(
   async function* rest(): AsyncGenerator<Uint8Array, void, undefined> {
     try {
       yield* chunks;
-      while (!ended) {
-        const next = await iterator.next();
-        if (next.done === true) return;
-        yield next.value;
-      }
+      if (ended) return;
+      for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
     } finally {
       await iterator.return?.();
     }
@@ -84,7 +81,7 @@ async function* inflate(
   const options = { chunkSize: 256 * 1024 };
   const inflater = compression === "gzip" ? createGunzip(options) : createZstdDecompress(options);
   const input = Readable.from(source, { objectMode: false });
-  let inputError: unknown;
+  let inputError: Error | undefined;
   input.on("error", (error) => {
     inputError = error;
     inflater.destroy(error);

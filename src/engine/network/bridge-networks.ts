@@ -83,7 +83,7 @@ export class BridgeNetworks {
 
   /** Removes all devices. */
   removeAll(): void {
-    for (const { network } of [...this.#live.values()]) {
+    for (const { network } of this.#live.values()) {
       this.#live.delete(network.id);
       removeBridge(this.#netlink, network.bridge.device);
     }

@@ -37,7 +37,7 @@ export function planSandbox(store: NetworkStore, request: PlanRequest): SandboxP
     if (joined.size === 1) return { kind: main.driver === "host" ? "host" : "none", network: main };
     throw new EngineError("conflict", main.driver === "host" ? HOST_CONFLICT : NONE_CONFLICT);
   }
-  const others = [...joined].filter(([network]) => network !== main).sort(([a], [b]) => (a.name < b.name ? -1 : 1));
+  const others = [...joined].filter(([network]) => network !== main).toSorted(([a], [b]) => (a.name < b.name ? -1 : 1));
   const settings = mainSettings(joined.get(main) ?? {}, request.macAddress);
   return {
     kind: "own",
@@ -103,7 +103,7 @@ export function gatewayOf<T extends { internal: boolean; gatewayPriority: number
   candidates: readonly T[],
 ): T | undefined {
   const open = candidates.filter(({ internal }) => !internal);
-  return open.sort((a, b) => b.gatewayPriority - a.gatewayPriority || (a.name < b.name ? -1 : 1))[0];
+  return open.toSorted((a, b) => b.gatewayPriority - a.gatewayPriority || (a.name < b.name ? -1 : 1))[0];
 }
 
 function planShared(container: string, request: PlanRequest): SandboxPlan {

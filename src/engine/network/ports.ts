@@ -51,7 +51,7 @@ export function portRequests(
       requests.push({ protocol, containerPort, hostAddress: defaultAddress, hostPorts: { first: 0, last: 0 } });
     }
   }
-  return requests.sort((a, b) => a.containerPort - b.containerPort || a.protocol.localeCompare(b.protocol));
+  return requests.toSorted((a, b) => a.containerPort - b.containerPort || a.protocol.localeCompare(b.protocol));
 }
 
 /** NetworkSettings.Ports: exposed ports that are not published have null. */

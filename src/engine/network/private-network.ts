@@ -40,8 +40,10 @@ export async function rerunInPrivateNetwork(file: string): Promise<void> {
 export function raiseHost(): void {
   using netlink = Netlink.open(NETLINK_ROUTE);
   netlink.execute(changeLink("lo", { up: true }), createBridge({ name: "host0" }));
-  const { index } = findLink(netlink, "host0")!;
-  netlink.execute(addAddress(index, parsePrefix(`${HOST_ADDRESS}/24`)!), changeLink(index, { up: true }));
+  const link = findLink(netlink, "host0");
+  const prefix = parsePrefix(`${HOST_ADDRESS}/24`);
+  if (link === undefined || prefix === undefined) throw new Error("cannot make the host's own link");
+  netlink.execute(addAddress(link.index, prefix), changeLink(link.index, { up: true }));
 }
 
 /** A network service over a throw-away root. */

@@ -25,7 +25,7 @@ const LINGER_MS = 1000;
 export async function recoverNetworks(parts: RecoveryParts, live: ReadonlySet<string>): Promise<void> {
   const { store, bridges, links, firewall, sandboxes, log } = parts;
   enableForwarding();
-  for (const id of [...store.sandboxes.keys()]) if (!live.has(id)) store.removeSandbox(id);
+  for (const id of store.sandboxes.keys()) if (!live.has(id)) store.removeSandbox(id);
   const kept = [...store.sandboxes.values()];
   await links.removeNamespacesExcept(new Set(kept.flatMap(({ netnsPath }) => netnsPath ?? [])));
   const raised: LiveBridge[] = [];

@@ -30,14 +30,14 @@ function links(): string[] {
   return listLinks(netlink)
     .map(({ name }) => name)
     .filter((name) => name !== "lo" && name !== "host0")
-    .sort();
+    .toSorted();
 }
 
 function tables(): string[] {
   using nft = new Nftables();
   return (nft.list("tables") ?? [])
     .flatMap(({ table }) => (table === undefined ? [] : [(table as { name: string }).name]))
-    .sort();
+    .toSorted();
 }
 
 function insideTests(): void {

@@ -93,7 +93,7 @@ export class NetworkService {
    */
   async recover(live: Iterable<string>): Promise<void> {
     const alive = new Set(live);
-    for (const id of [...this.#store.sandboxes.keys()]) if (!alive.has(id)) this.#store.removeSandbox(id);
+    for (const id of this.#store.sandboxes.keys()) if (!alive.has(id)) this.#store.removeSandbox(id);
     this.#networks.ensurePredefined();
     await recoverNetworks(
       {

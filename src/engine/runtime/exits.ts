@@ -31,7 +31,7 @@ export class ExitWatcher implements Disposable {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.#folder = folder;
     this.#watcher = watch(folder, { persistent: false }, (_event, name) => {
-      if (name === null) for (const id of [...this.#waiting.keys()]) this.#look(id);
+      if (name === null) for (const id of this.#waiting.keys()) this.#look(id);
       else this.#look(name);
     });
   }

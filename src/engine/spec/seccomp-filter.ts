@@ -101,8 +101,8 @@ function segments(calls: ReadonlyMap<number, Instruction[]>, withX32: boolean): 
   };
   const known = (base: number, limit: number): void => {
     run(base, deny);
-    const inside = [...calls].filter(([number]) => number >= base && number < limit);
-    for (const [number, code] of inside.sort(([a], [b]) => a - b)) {
+    const inside = [...calls].filter(([number]) => number >= base && number < limit).toSorted(([a], [b]) => a - b);
+    for (const [number, code] of inside) {
       run(number, code);
       run(number + 1, deny);
     }
@@ -116,11 +116,12 @@ function segments(calls: ReadonlyMap<number, Instruction[]>, withX32: boolean): 
 
 /** A binary search over the runs: eight or nine comparisons, whatever the call. */
 function decide(runs: readonly Segment[]): Instruction[] {
-  if (runs.length <= 1) return runs[0]?.code ?? deny;
   const middle = runs.length >> 1;
+  const pivot = runs[middle];
+  if (pivot === undefined || runs.length === 1) return pivot?.code ?? deny;
   const below = decide(runs.slice(0, middle));
   const above = decide(runs.slice(middle));
-  const { from } = runs[middle]!;
+  const { from } = pivot;
   // A conditional jump reaches 255 instructions; a plain one reaches everything.
   if (below.length <= 255) return [[IF_GREATER_OR_EQUAL, below.length, 0, from], ...below, ...above];
   return [[IF_GREATER_OR_EQUAL, 0, 1, from], [JUMP, 0, 0, below.length], ...below, ...above];

@@ -74,7 +74,7 @@ function parse(text: string): Profile {
     throw refuse("it is not a JSON object");
   const { syscalls } = profile as Profile;
   if (syscalls !== undefined && syscalls !== null && !Array.isArray(syscalls)) throw refuse("'syscalls' is not a list");
-  return profile as Profile;
+  return profile;
 }
 
 function toRule(rule: ProfileRule): SeccompRule {

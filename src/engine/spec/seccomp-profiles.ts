@@ -27,7 +27,7 @@ export class SeccompProfiles {
 
   /** The default profile for a bounding set. A few milliseconds the first time, then a look-up. */
   default(capabilities: readonly string[]): ContainerSeccomp {
-    const relevant = capabilities.filter((name) => name in allowedByCapability).sort();
+    const relevant = capabilities.filter((name) => name in allowedByCapability).toSorted();
     const key = relevant.join();
     let seccomp = this.#made.get(key);
     if (seccomp === undefined) {

@@ -86,9 +86,9 @@ for (const capabilities of [defaultCapabilities, ["CAP_SYS_ADMIN", "CAP_SYS_PTRA
         [X86, 0],
         [X64, 0x40000000],
       ] as const) {
-        for (let nr = base; nr <= base + 600; nr++) {
+        for (let nr: number = base; nr <= base + 600; nr++) {
           // Calls that this libseccomp has no number for, and those beyond the table: ours are the right ones.
-          if (newer.has(nr - base) || Number(nr) === 335 || nr - base > (base === 0 ? lastKnownNumber : 547)) continue;
+          if (newer.has(nr - base) || nr === 335 || nr - base > (base === 0 ? lastKnownNumber : 547)) continue;
           for (const arg of [0n, 1n, 8n, 38n, 39n, 40n, 41n, 0x20000n, 0x10000000n, 0x80000n]) {
             const [a, b] = [decide(ours, arch, nr, arg), decide(theirs, arch, nr, arg)];
             if (a !== b)

@@ -12,9 +12,9 @@ export interface ResolveMountsInput {
   /** `Config.Volumes` after the merge with the image's: each that nothing else covers becomes an anonymous volume. */
   volumes: StringSet | null;
   /** Mounts of the container that a `VolumesFrom` entry names (name or id, mode removed). Throws not-found. */
-  mountsOf(container: string): readonly ResolvedMount[];
+  mountsOf: (container: string) => readonly ResolvedMount[];
   /** Where a volume's data is (Layout.volumeData). */
-  volumePath(name: string): string;
+  volumePath: (name: string) => string;
 }
 
 /**

@@ -87,7 +87,7 @@ export class HttpResponse {
     if (!bodiless) head += `Content-Length: ${bytes.length}\r\n`;
     this.#outcome = "complete";
     const silent = bodiless || this.#request.method === "HEAD" || bytes.length === 0;
-    this.#connection.write(silent ? `${head}\r\n` : Buffer.concat([Buffer.from(`${head}\r\n`, "latin1"), bytes]));
+    void this.#connection.write(silent ? `${head}\r\n` : Buffer.concat([Buffer.from(`${head}\r\n`, "latin1"), bytes]));
   }
 
   /** Sends the head at once and takes the body piece by piece. */
@@ -97,7 +97,7 @@ export class HttpResponse {
     const head = this.#head(status, contentType);
     this.#outcome = "streaming";
     const connection = this.#connection;
-    connection.write(`${head}${chunked ? "Transfer-Encoding: chunked\r\n" : ""}\r\n`);
+    void connection.write(`${head}${chunked ? "Transfer-Encoding: chunked\r\n" : ""}\r\n`);
     return {
       write: (chunk) => {
         const bytes = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
@@ -108,7 +108,7 @@ export class HttpResponse {
       end: () => {
         if (this.#outcome !== "streaming") return;
         this.#outcome = "complete";
-        if (chunked) connection.write("0\r\n\r\n");
+        if (chunked) void connection.write("0\r\n\r\n");
       },
     };
   }
@@ -127,7 +127,7 @@ export class HttpResponse {
       upgrade === undefined
         ? "HTTP/1.1 200 OK\r\n"
         : `HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
-    this.#connection.write(`${head}Content-Type: ${contentType}\r\n${extra}\r\n`);
+    void this.#connection.write(`${head}Content-Type: ${contentType}\r\n${extra}\r\n`);
     const connection = this.#connection;
     if (this.#request.body.done) return connection;
     // A client without `Upgrade` sends what it types as a chunked request body.
@@ -177,7 +177,7 @@ const reasons: Readonly<Record<number, string>> = {
 export function newRequest(connection: SocketConnection, head: RequestHead): HttpRequest {
   const body = new MessageBody(connection, requestFraming(head.headers));
   if (head.headers.get("expect")?.toLowerCase() === "100-continue") {
-    body.onFirstRead = () => connection.write("HTTP/1.1 100 Continue\r\n\r\n");
+    body.onFirstRead = () => void connection.write("HTTP/1.1 100 Continue\r\n\r\n");
   }
   return new HttpRequest(head, body);
 }

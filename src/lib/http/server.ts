@@ -101,7 +101,7 @@ function refuse(connection: SocketConnection, error: unknown): void {
   const message = error instanceof EngineError ? error.message : "malformed HTTP request";
   const status = message.includes("too large") ? "431 Request Header Fields Too Large" : "400 Bad Request";
   const body = `${JSON.stringify({ message })}\n`;
-  connection.write(
+  void connection.write(
     `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
 }

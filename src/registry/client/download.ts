@@ -43,7 +43,7 @@ export async function downloadBlob(
       }
     },
     signal,
-    progress.onRetry,
+    (wait) => progress.onRetry?.(wait),
   );
   progress.onVerify?.();
   await writer.commit();
