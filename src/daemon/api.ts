@@ -78,16 +78,19 @@ export class Api {
   readonly #router: ApiRouter;
   readonly #log: Logger;
   readonly #server: string;
+  readonly #onActivity: () => void;
 
-  /** `product` goes into the Server header: `Berth/0.1.0 (linux)`. */
-  constructor(router: ApiRouter, log: Logger, product: string) {
+  /** `product` goes into the Server header: `Berth/0.1.0 (linux)`. `onActivity` is called as requests begin and end. */
+  constructor(router: ApiRouter, log: Logger, product: string, onActivity: () => void) {
     this.#router = router;
     this.#log = log;
     this.#server = product;
+    this.#onActivity = onActivity;
   }
 
   async handle(request: HttpRequest, response: HttpResponse): Promise<void> {
     const started = performance.now();
+    this.#onActivity();
     response.setHeader("Api-Version", apiVersion);
     response.setHeader("Docker-Experimental", "false");
     response.setHeader("Ostype", "linux");
@@ -107,6 +110,7 @@ export class Api {
       }
     }
     this.#record(request, response, performance.now() - started, failure);
+    this.#onActivity();
   }
 
   async #dispatch(request: HttpRequest, response: HttpResponse): Promise<void> {

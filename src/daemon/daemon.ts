@@ -13,6 +13,7 @@ import { Layout } from "#store/layout.ts";
 import { Api, type ApiRouter } from "./api.ts";
 import { type Configuration, readConfiguration, usage } from "./configuration.ts";
 import { NetworkAdapter } from "./network-adapter.ts";
+import { Housekeeping } from "./housekeeping.ts";
 import { findPrograms } from "./prerequisites.ts";
 import { addContainerRoutes } from "./routes/containers.ts";
 import { addExecRoutes } from "./routes/exec.ts";
@@ -85,7 +86,8 @@ async function serve(configuration: Configuration): Promise<void> {
   addNetworkRoutes(router, new NetworkAdapter(engine));
   addVolumeRoutes(router, engine.volumes);
   addSystemRoutes(router, new SystemService(engine, configuration, layout, programs));
-  const api = new Api(router, log, `Berth/${version} (linux)`);
+  const housekeeping = undo.use(new Housekeeping());
+  const api = new Api(router, log, `Berth/${version} (linux)`, () => housekeeping.touch());
   const server = new HttpServer((request, response) => api.handle(request, response));
   undo.defer(() => server.close(GRACE));
   const stopped = Promise.withResolvers<void>();
@@ -94,6 +96,7 @@ async function serve(configuration: Configuration): Promise<void> {
   process.stderr.write(`berth daemon listening on ${configuration.hosts.join(", ")}\n`);
   for (const warning of engine.networks.forwardWarnings()) log.warn({}, warning);
   await engine.containers.startByPolicy();
+  housekeeping.started();
   await stopped.promise;
   log.info({ stopContainers: configuration.stopContainers }, "stopping");
 }

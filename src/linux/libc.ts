@@ -92,6 +92,7 @@ const NUMBERS = {
   lseek: [8, 62],
   ioctl: [16, 29],
   pwrite64: [18, 68],
+  madvise: [28, 233],
   getpid: [39, 172],
   socket: [41, 198],
   connect: [42, 203],
