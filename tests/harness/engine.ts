@@ -179,7 +179,7 @@ export class Engine implements AsyncDisposable {
   async #removeAll(kernel: Kernel): Promise<void> {
     const seen = await this.wire.bytes(
       "GET",
-      `/events?since=0&until=${Math.ceil(Date.now() / 1000)}&filters=%7B%22type%22%3A%5B%22container%22%5D%7D`,
+      `/events?since=0&until=${((Date.now() + 1) / 1000).toFixed(3)}&filters=%7B%22type%22%3A%5B%22container%22%5D%7D`,
     );
     for (const [, id] of new TextDecoder().decode(seen).matchAll(/"ID":"([0-9a-f]{64})"/g))
       kernel.containers.add(id ?? "");
