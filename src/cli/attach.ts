@@ -30,11 +30,9 @@ export async function pump(
   cleanup.defer(() => stream.close());
   const detached = Promise.withResolvers<Ending>();
   if (stdin) {
-    if (tty) {
-      const { Terminal } = await import("./terminal.ts");
-      const terminal = new Terminal();
-      terminal.raw();
-      cleanup.defer(() => terminal.restore());
+    if (tty && session.interactive) {
+      const { rawTerminal } = await import("./terminal.ts");
+      cleanup.use(rawTerminal());
     }
     const input = new AbortController();
     cleanup.defer(() => input.abort());
@@ -104,7 +102,7 @@ export function proxySignals(daemon: Connection, id: string): Disposable {
 export async function followSize(daemon: Connection, path: string): Promise<Disposable> {
   const { terminalSize } = await import("./terminal.ts");
   const resize = async (): Promise<boolean> => {
-    const size = terminalSize();
+    const size = terminalSize(1);
     if (!size) return true;
     return daemon.send("POST", path, { query: { h: size.height, w: size.width } }).then(
       () => true,

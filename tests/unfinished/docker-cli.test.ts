@@ -47,7 +47,7 @@ cli(`docker run -d, ps, exec, logs, inspect, stop, rm${why}`, async () => {
     )
   ).trim();
   expect(await docker(engine, "ps", "--format", "{{.Names}} {{.Image}} {{.State}}")).toBe(`web ${testImage} running\n`);
-  expect(await docker(engine, "exec", "web", "printenv", "A")).toBe("b\n");
+  expect(await docker(engine, "exec", "web", "sh", "-c", "echo $A")).toBe("b\n");
   expect(await docker(engine, "inspect", "--format", "{{.Id}}", "web")).toBe(`${id}\n`);
   expect(await docker(engine, "port", "web")).toMatch(/^80\/tcp -> 0\.0\.0\.0:\d+\n/);
   await until("it logged", async () => (await docker(engine, "logs", "web")) === "up\n");
@@ -94,12 +94,12 @@ cli(`docker images, tag, save, load, import, commit, history, rmi${why}`, async 
 
 cli(`docker volume, network, events, info, version, system df${why}`, async () => {
   await using engine = await startEngine();
-  await docker(engine, "volume", "create", "v");
-  await docker(engine, "run", "--rm", "-v", "v:/data", testImage, "sh", "-c", "echo kept > /data/x");
+  await docker(engine, "volume", "create", "vol");
+  await docker(engine, "run", "--rm", "-v", "vol:/data", testImage, "sh", "-c", "echo kept > /data/x");
   expect(
-    await docker(engine, "run", "--rm", "--mount", "type=volume,source=v,target=/d,readonly", testImage, "cat", "/d/x"),
+    await docker(engine, "run", "--rm", "--mount", "type=volume,source=vol,target=/d,readonly", testImage, "cat", "/d/x"),
   ).toBe("kept\n");
-  expect(await docker(engine, "volume", "ls", "-q")).toBe("v\n");
+  expect(await docker(engine, "volume", "ls", "-q")).toBe("vol\n");
   await docker(engine, "network", "create", "n");
   expect(await docker(engine, "network", "ls", "--format", "{{.Name}}")).toBe("bridge\nhost\nn\nnone\n");
   await docker(engine, "network", "rm", "n");
@@ -118,7 +118,7 @@ cli(`docker volume, network, events, info, version, system df${why}`, async () =
   expect(events).toStartWith("create\n");
   expect(await docker(engine, "info", "--format", "{{.DockerRootDir}}")).toBe(`${engine.dataRoot}\n`);
   expect(await docker(engine, "version", "--format", "{{.Server.APIVersion}}")).toBe("1.50\n");
-  await docker(engine, "volume", "rm", "v");
+  await docker(engine, "volume", "rm", "vol");
 });
 
 cli(`docker attach with detach keys, logs -f and kill${why}`, async () => {

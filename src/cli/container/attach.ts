@@ -50,7 +50,7 @@ async function attachable(session: Session, name: string): Promise<ContainerInsp
 /** Programs draw themselves again only when the size changes, so it first becomes another one. */
 async function redraw(session: Session, id: string): Promise<Disposable> {
   const { terminalSize } = await import("../terminal.ts");
-  const size = terminalSize();
+  const size = terminalSize(1);
   const path = `/containers/${id}/resize`;
   if (size)
     await session.daemon

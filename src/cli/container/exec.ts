@@ -70,6 +70,6 @@ export const verb = define({
 async function consoleSize(session: Session): Promise<[number, number] | undefined> {
   if (!session.out.isTerminal) return undefined;
   const { terminalSize } = await import("../terminal.ts");
-  const size = terminalSize();
+  const size = terminalSize(1);
   return size && [size.height, size.width];
 }

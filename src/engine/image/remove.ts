@@ -23,7 +23,8 @@ export function removeImage(
   const image = resolveImage(table, name);
   const records: ImageDeleteItem[] = [];
   const references = table.references(image.id);
-  if (isIdOf(image, name)) {
+  const byId = isIdOf(image, name);
+  if (byId) {
     if (isSingle(references)) {
       assertRemovable(context, image, force, false);
       for (const reference of references) untag(context, image, reference, records);
@@ -33,7 +34,8 @@ export function removeImage(
     untagWithDigests(context, image, withDefaultTag(parseReference(name)), records);
     if (table.references(image.id).length > 0) return records;
   }
-  deleteImage(context, image, records, { force, noPrune, quiet: false });
+  // A name was taken away, as was asked: that the image is needed all the same is no failure.
+  deleteImage(context, image, records, { force, noPrune, quiet: !byId });
   return records;
 }
 

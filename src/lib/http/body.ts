@@ -48,6 +48,11 @@ export class MessageBody implements AsyncIterable<Uint8Array> {
     return this.#done;
   }
 
+  /** Its length was announced. */
+  get sized(): boolean {
+    return this.#framing.kind === "length";
+  }
+
   /** Bytes still to come; Infinity where nobody knows. */
   get remaining(): number {
     return this.#done ? 0 : this.#framing.kind === "length" ? this.#remaining : Number.POSITIVE_INFINITY;

@@ -129,10 +129,11 @@ export class HttpResponse {
         : `HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
     void this.#connection.write(`${head}Content-Type: ${contentType}\r\n${extra}\r\n`);
     const connection = this.#connection;
-    if (this.#request.body.done) return connection;
-    // A client without `Upgrade` sends what it types as a chunked request body.
+    const { body } = this.#request;
+    if (body.done || (upgrade !== undefined && !body.sized)) return connection;
     return {
-      readable: this.#request.body,
+      // A client without `Upgrade` sends what it types as a chunked request body.
+      readable: body.sized ? following(body, connection) : body,
       write: (chunk) => connection.write(chunk),
       end: () => connection.end(),
       destroy: () => connection.destroy(),
@@ -151,6 +152,12 @@ export class HttpResponse {
     if (!this.#keepAlive) head += "Connection: close\r\n";
     return head;
   }
+}
+
+/** What comes after a body that is of no use (dockerode repeats the query in it). */
+async function* following(body: MessageBody, connection: SocketConnection): AsyncGenerator<Uint8Array> {
+  while (!body.done) await body.read();
+  yield* connection.readable;
 }
 
 /** How much of an unread request body is skipped to keep the connection. */

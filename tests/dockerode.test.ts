@@ -2,9 +2,9 @@
 import { expect, test } from "bun:test";
 import { Writable } from "node:stream";
 import Docker from "dockerode";
-import { type Engine, startEngine } from "../harness/engine.ts";
-import { busyboxArchive, testImage } from "../harness/image.ts";
-import { until } from "../harness/process.ts";
+import { type Engine, startEngine } from "./harness/engine.ts";
+import { busyboxArchive, testImage } from "./harness/image.ts";
+import { until } from "./harness/process.ts";
 
 function connect(engine: Engine): Docker {
   return new Docker({ socketPath: engine.socket });
