@@ -8,6 +8,7 @@ export interface Finished {
 
 export interface RunOptions {
   env?: Record<string, string | undefined>;
+  cwd?: string;
   /** Nothing by default: the program reads the end of file at once. */
   stdin?: string | Uint8Array<ArrayBuffer>;
   /** Milliseconds, 60,000 by default; then it is killed and the promise rejects. */
@@ -16,10 +17,11 @@ export interface RunOptions {
 
 /** Rejects only where the program cannot be started or takes too long; its exit code is the caller's to judge. */
 export async function run(command: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  const { env, stdin, timeout = 60_000 } = options;
+  const { env, cwd, stdin, timeout = 60_000 } = options;
   const input = typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin;
   const child = Bun.spawn([...command], {
     env: { ...process.env, ...env },
+    ...(cwd === undefined ? {} : { cwd }),
     stdin: input ?? "ignore",
     stdout: "pipe",
     stderr: "pipe",
