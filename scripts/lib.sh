@@ -45,7 +45,7 @@ build_if_changed() {
   want=$(source_hash)
   if [ -x dist/berth ] && [ "$(cat dist/berth.stamp 2>/dev/null)" = "$want" ]; then return; fi
   say "building dist/berth"
-  bun run scripts/build.ts >&2
+  bun run scripts/build.ts >&2 || return 1
   printf '%s\n' "$want" >dist/berth.stamp
 }
 
@@ -85,6 +85,13 @@ suite() {
   [ "$status" = 0 ] || [ "$bad" -gt 0 ] || bad=1
   passed=$((passed + ${good:-0}))
   failed=$((failed + bad))
+}
+
+# integration [FILE...]: a process for each file, so that one that comes down takes no other with it.
+integration() {
+  local file
+  [ $# -gt 0 ] || set -- tests/*.test.ts
+  for file in "$@"; do suite "$file" --timeout 60000 "./${file#./}"; done
 }
 
 # The closing line of every test command, and its exit code.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Everything, on any machine: installs what is missing, then checks the types and runs the unit tests and the
-# integration tests against dist/berth. Format and lint are in `bun run ok`; tests/unfinished holds what does not pass yet. Ends with one line, "N passed, N failed".
+# Everything, on any machine: installs what is missing, builds dist/berth, checks format, lint and types, and runs the
+# unit tests and, against dist/berth, the integration tests. Ends with one line, "N passed, N failed".
+# tests/unfinished holds tests of what does not work yet; they are not run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -11,6 +12,8 @@ install_packages
 [ "$(id -u)" = 0 ] || exec sudo -E env "PATH=$PATH" bash "$0"
 
 set +e
-# Types are in `bun run ok`.
+static_checks
 suite "unit tests" ./src
+check build build_if_changed
+BERTH_BIN=$PWD/dist/berth integration
 summary

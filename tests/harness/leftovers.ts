@@ -1,10 +1,12 @@
 /** Finds (and, after a failure, removes) everything that a stopped daemon could have left in the kernel and on disk. */
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
+import { defaultNames } from "#engine/network/names.ts";
 import { unmount } from "#linux/mount.ts";
 import { NETLINK_ROUTE, Netlink } from "#linux/netlink.ts";
 import { deleteLink } from "#linux/netlink-link.ts";
 import { Nftables } from "#linux/nftables.ts";
+import { ENODEV, hasErrno } from "#linux/syscall-error.ts";
 
 /** Where to look: one engine's own things. */
 export interface Kernel {
@@ -86,7 +88,12 @@ function links(kernel: Kernel, remove: boolean): string[] {
   if (remove) {
     using netlink = Netlink.open(NETLINK_ROUTE);
     for (const name of [...left, kernel.bridge]) {
-      if (existsSync(`/sys/class/net/${name}`)) netlink.execute(deleteLink(name));
+      try {
+        netlink.execute(deleteLink(name));
+      } catch (error) {
+        // With its namespace or its other end, a link goes by itself.
+        if (!hasErrno(error, ENODEV)) throw error;
+      }
     }
   }
   return left.map((name) => `link ${name}`);
@@ -96,18 +103,14 @@ function links(kernel: Kernel, remove: boolean): string[] {
 function firewall(kernel: Kernel, remove: boolean): string[] {
   using nftables = new Nftables();
   const left: string[] = [];
-  for (const object of nftables.list("tables ip") ?? []) {
-    const name = (object["table"] as { name: string } | undefined)?.name;
-    if (name === undefined) continue;
-    const content = nftables.list(`table ip ${name}`, { elements: true }) ?? [];
-    if (!JSON.stringify(content).includes(JSON.stringify(kernel.bridge))) continue;
-    for (const item of content) {
-      const map = item["map"] as { name: string; elem?: unknown[] } | undefined;
-      for (const element of map?.elem ?? [])
-        left.push(`nft element of ${name} ${map?.name}: ${JSON.stringify(element)}`);
-    }
-    if (remove) nftables.run("cannot remove the table of a test", `delete table ip ${name}`);
+  const { table } = defaultNames(kernel.execRoot);
+  const content = nftables.list(`table ip ${table}`, { elements: true });
+  for (const item of content ?? []) {
+    const map = item["map"] as { name: string; elem?: unknown[] } | undefined;
+    for (const element of map?.elem ?? [])
+      left.push(`nft element of ${table} ${map?.name}: ${JSON.stringify(element)}`);
   }
+  if (remove && content !== undefined) nftables.run("cannot remove the table of a test", `delete table ip ${table}`);
   return left;
 }
 

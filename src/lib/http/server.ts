@@ -44,7 +44,10 @@ export class HttpServer {
     for (const listener of this.#listeners.splice(0)) listener.stop();
     for (const connection of this.#idle) connection.destroy();
     const finished = Promise.all([...this.#all].map((connection) => connection.closed));
-    await Promise.race([finished, Bun.sleep(grace)]);
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, grace);
+    await Promise.race([finished, late.promise]);
+    clearTimeout(timer);
     for (const connection of this.#all) connection.destroy();
   }
 
