@@ -1,5 +1,5 @@
 /** Finds (and, after a failure, removes) everything that a stopped daemon could have left in the kernel and on disk. */
-import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
+import { type Dirent, existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { defaultNames } from "#engine/network/names.ts";
 import { unmount } from "#linux/mount.ts";
@@ -118,8 +118,7 @@ function firewall(kernel: Kernel, remove: boolean): string[] {
 function cgroups(kernel: Kernel, remove: boolean): string[] {
   const left: string[] = [];
   const visit = (folder: string, depth: number): void => {
-    for (const entry of readdirSync(folder, { withFileTypes: true })) {
-      if (!entry.isDirectory()) continue;
+    for (const entry of subfolders(folder)) {
       const path = join(folder, entry.name);
       if (depth > 0) visit(path, depth - 1);
       const id = /[0-9a-f]{64}/.exec(entry.name)?.[0];
@@ -130,6 +129,16 @@ function cgroups(kernel: Kernel, remove: boolean): string[] {
   };
   if (existsSync("/sys/fs/cgroup")) visit("/sys/fs/cgroup", 4);
   return left;
+}
+
+/** Other daemons' groups come and go while we look. */
+function subfolders(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
 }
 
 function files(kernel: Kernel): string[] {
