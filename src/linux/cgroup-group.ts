@@ -1,0 +1,92 @@
+/** One control group across every mounted hierarchy: is it frozen, end what is in it, take it away. */
+import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { listMounts } from "./mountinfo.ts";
+
+/** Where the group `path` (absolute below each hierarchy's root) exists. */
+export function groupFolders(path: string): string[] {
+  return listMounts("/sys/fs/cgroup")
+    .filter(({ type }) => type === "cgroup" || type === "cgroup2")
+    .map(({ mountPoint }) => join(mountPoint, path))
+    .filter((folder) => existsSync(folder));
+}
+
+/** Whether the group's processes are frozen, whoever froze them. */
+export function isFrozen(path: string): boolean {
+  return groupFolders(path).some(
+    (folder) => read(join(folder, "cgroup.freeze")) === "1" || /^(FROZEN|FREEZING)$/.test(freezerState(folder)),
+  );
+}
+
+/** Lets frozen processes run again. No error where nothing is frozen. */
+export function thaw(path: string): void {
+  for (const folder of groupFolders(path)) {
+    if (read(join(folder, "cgroup.freeze")) === "1") writeFileSync(join(folder, "cgroup.freeze"), "0");
+    if (freezerState(folder) !== "") writeFileSync(join(folder, "freezer.state"), "THAWED");
+  }
+}
+
+/**
+ * Kills every process of the group and of those below it and removes them all. For groups that nobody else manages any
+ * more. Idempotent; false where something resisted for a second.
+ */
+export async function removeGroup(path: string): Promise<boolean> {
+  const deadline = performance.now() + 1000;
+  for (;;) {
+    const folders = groupFolders(path);
+    if (folders.length === 0) return true;
+    if (performance.now() > deadline) return false;
+    for (const folder of folders) {
+      for (const pid of processesBelow(folder)) kill(pid);
+    }
+    thaw(path);
+    for (const folder of folders) removeTree(folder);
+    if (groupFolders(path).length > 0) await Bun.sleep(10);
+  }
+}
+
+function processesBelow(folder: string): number[] {
+  return [...read(join(folder, "cgroup.procs")).split("\n"), ...children(folder).flatMap(processesBelow)]
+    .map(Number)
+    .filter((pid) => pid > 0);
+}
+
+function removeTree(folder: string): void {
+  for (const child of children(folder)) removeTree(child);
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Still in use, or gone already: the caller looks again.
+  }
+}
+
+function children(folder: string): string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => join(folder, entry.name));
+  } catch {
+    return [];
+  }
+}
+
+function freezerState(folder: string): string {
+  return read(join(folder, "freezer.state"));
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // Ended by itself.
+  }
+}
+
+/** Trimmed; empty where there is no such file. */
+function read(file: string): string {
+  try {
+    return readFileSync(file, "latin1").trim();
+  } catch {
+    return "";
+  }
+}
