@@ -4,7 +4,8 @@ const [first, ...rest] = process.argv.slice(2);
 
 if (first === "daemon") {
   const { runDaemon } = await import("#daemon/daemon.ts");
-  process.exitCode = await runDaemon(rest);
+  // Requests that outlast the grace period must not keep the process.
+  process.exit(await runDaemon(rest));
 } else if (first === "__helper") {
   const { runHelper } = await import("#linux/helper.ts");
   process.exitCode = await runHelper(rest);

@@ -1,5 +1,6 @@
 /** `berth daemon`: wires the engine to its sockets and sees to a clean start and stop. */
-import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { dirname } from "node:path";
 import pino from "pino";
 import { Engine, engineSchemas } from "#engine/engine.ts";
@@ -52,7 +53,8 @@ async function serve(configuration: Configuration): Promise<void> {
   await using undo = new AsyncDisposableStack();
   mkdirSync(layout.dataRoot, { recursive: true, mode: 0o711 });
   mkdirSync(layout.execRoot, { recursive: true, mode: 0o711 });
-  undo.use(lockRoot(layout.lockFile, layout.dataRoot));
+  undo.use(lockRoot(layout.lockFile, "data root", layout.dataRoot));
+  undo.use(lockRoot(layout.execLockFile, "exec root", layout.execRoot));
   if (configuration.pidfile !== undefined) undo.use(writePidfile(configuration.pidfile));
 
   const db = openDatabase(layout.database, engineSchemas);
@@ -92,7 +94,7 @@ async function serve(configuration: Configuration): Promise<void> {
   undo.defer(() => server.close(GRACE));
   const stopped = Promise.withResolvers<void>();
   watchSignals(stopped.resolve);
-  for (const host of configuration.hosts) undo.use(listen(server, host, configuration.group, log));
+  for (const host of configuration.hosts) undo.use(await listen(server, host, configuration.group, log));
   process.stderr.write(`berth daemon listening on ${configuration.hosts.join(", ")}\n`);
   for (const warning of engine.networks.forwardWarnings()) log.warn({}, warning);
   await engine.containers.startByPolicy();
@@ -114,14 +116,14 @@ function watchSignals(stop: () => void): void {
   process.on("SIGPIPE", () => {});
 }
 
-function lockRoot(path: string, dataRoot: string): Disposable {
+function lockRoot(path: string, what: "data root" | "exec root", root: string): Disposable {
   try {
     return lockFile(path);
   } catch (cause) {
     if (!(cause instanceof EngineError) || cause.kind !== "conflict") throw cause;
     throw new EngineError(
       "conflict",
-      `another daemon uses the data root ${dataRoot}: stop it, or choose another --data-root`,
+      `another daemon uses the ${what} ${root}: stop it, or choose another --${what.replace(" ", "-")}`,
       { cause },
     );
   }
@@ -151,12 +153,11 @@ function isDaemon(pid: string): boolean {
   }
 }
 
-function listen(server: HttpServer, host: string, group: string, log: Logger): Disposable {
+async function listen(server: HttpServer, host: string, group: string, log: Logger): Promise<Disposable> {
   const unix = /^unix:\/\/(\/.*)$/.exec(host)?.[1];
   if (unix !== undefined) {
     mkdirSync(dirname(unix), { recursive: true, mode: 0o711 });
-    // Left by a daemon that died: its data root's lock was free, so nobody answers there.
-    if (statSync(unix, { throwIfNoEntry: false })?.isSocket() === true) rmSync(unix);
+    await removeStaleSocket(unix);
     const before = process.umask(0o177);
     try {
       server.listenUnix(unix);
@@ -184,6 +185,21 @@ function listen(server: HttpServer, host: string, group: string, log: Logger): D
   log.warn({ host }, "every user of this machine can reach this address and so become root");
   server.listenTcp(address, Number(tcp[2]));
   return { [Symbol.dispose]: () => {} };
+}
+
+/** A daemon that died leaves its socket file behind. Throws "conflict" for a socket at which somebody answers, and for other files. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return;
+  if (!stat.isSocket())
+    throw new EngineError("conflict", `cannot listen on ${path}: there is a file that is no socket`);
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const socket = connect(path);
+  socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+  const answers = await promise;
+  socket.destroy();
+  if (answers) throw new EngineError("conflict", `cannot listen on ${path}: another program listens there`);
+  rmSync(path);
 }
 
 /** Undefined where there is no such group: then only root may connect. */

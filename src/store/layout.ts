@@ -29,6 +29,10 @@ export class Layout {
   blob(algorithm: string, hex: string): string {
     return join(this.blobs, algorithm, hex);
   }
+  /** As `lockFile`, for the exec root. */
+  get execLockFile(): string {
+    return join(this.execRoot, "lock");
+  }
   /** Blobs being written; emptied of what no lease names at start-up. */
   get ingest(): string {
     return join(this.dataRoot, "ingest");
@@ -100,6 +104,10 @@ export class Layout {
   /** State folder of the OCI runtime (`--root`). */
   get runtimeRoot(): string {
     return join(this.execRoot, "runtime");
+  }
+  /** The OCI runtime's own folder for one container: ours only to look whether it is there. */
+  runtimeState(id: string): string {
+    return join(this.runtimeRoot, id);
   }
   /** Exit codes written by conmon, one file per container or exec. */
   get exits(): string {
