@@ -6,6 +6,65 @@ import { Database } from "bun:sqlite";
 import { startEngine } from "./harness/engine.ts";
 import { until } from "./harness/process.ts";
 
+test("twenty containers keep their pids, no log line is missing, and exits carry their code and time", async () => {
+  await using engine = await startEngine();
+  const quiet = await Promise.all(
+    Array.from({ length: 16 }, (_, index) => engine.run(["sleep", "600"], { name: `quiet${index}` })),
+  );
+  // About ten thousand lines a second, numbered.
+  const chatty = await engine.run([
+    "sh",
+    "-c",
+    "i=0; while :; do seq $i $((i + 499)); i=$((i + 500)); usleep 50000; done",
+  ]);
+  const leaving = await engine.run(["sh", "-c", "trap 'exit 42' USR1; echo ready; while :; do usleep 20000; done"]);
+  const again = await engine.run(["sh", "-c", "trap 'exit 1' USR1; echo up; while :; do usleep 20000; done"], {
+    HostConfig: { RestartPolicy: { Name: "always", MaximumRetryCount: 0 } },
+  });
+  const terminal = await engine.run(["sh"], { Tty: true, OpenStdin: true });
+  const all = [...quiet, chatty, leaving, again, terminal];
+  expect(all).toHaveLength(20);
+  const pids = new Map<string, number>();
+  for (const box of all) pids.set(box.id, (await box.inspect()).State.Pid);
+  await until(
+    "the traps are set",
+    async () => (await leaving.logs()).stdout !== "" && (await again.logs()).stdout !== "",
+  );
+
+  await engine.kill9();
+  const killed = Date.now();
+  process.kill(pids.get(leaving.id) ?? 0, "SIGUSR1");
+  process.kill(pids.get(again.id) ?? 0, "SIGUSR1");
+  await until("both ended", () => [leaving, again].every((box) => !alive(pids.get(box.id) ?? 0)));
+  const ended = Date.now();
+  // Lines go on while nobody is there to read them.
+  await Bun.sleep(1000);
+  await engine.start();
+
+  for (const box of all) {
+    if (box === leaving || box === again) continue;
+    expect((await box.inspect()).State).toMatchObject({ Running: true, Pid: pids.get(box.id) ?? 0 });
+  }
+  const { State } = await leaving.inspect();
+  expect(State).toMatchObject({ Status: "exited", ExitCode: 42, Pid: 0 });
+  // The clock of the file system may lag behind by a tick.
+  expect(Date.parse(State.FinishedAt)).toBeGreaterThanOrEqual(killed - 20);
+  expect(Date.parse(State.FinishedAt)).toBeLessThanOrEqual(ended + 20);
+  await until("the policy was caught up", async () => (await again.inspect()).State.Running);
+  expect((await again.inspect()).RestartCount).toBe(1);
+
+  await chatty.kill();
+  await chatty.wait();
+  const lines = (await chatty.logs()).stdout.trimEnd().split("\n");
+  expect(lines.length).toBeGreaterThan(5000);
+  expect(lines.findIndex((line, index) => line !== String(index))).toBe(-1);
+
+  using console = await terminal.attach();
+  console.write("echo $((6 * 7))-alive\n");
+  await console.until("42-alive");
+  expect((await quiet[0]?.exec(["echo", "exec works"]))?.stdout).toBe("exec works\n");
+});
+
 test("a wait that is broken off by the crash can be made again; an exited --rm container is removed by the next daemon", async () => {
   await using engine = await startEngine();
   const box = await engine.run(["sh", "-c", "trap 'exit 5' USR1; echo ready; while :; do usleep 20000; done"], {

@@ -2,39 +2,47 @@
 import { existsSync } from "node:fs";
 import { monitorFiles } from "#engine/runtime/conmon.ts";
 import type { ExitRecord } from "#engine/runtime/exits.ts";
-import { EngineError, errorMessage } from "#lib/errors.ts";
+import { EngineError, errorKind, errorMessage } from "#lib/errors.ts";
 import { formatTime, now, parseTime } from "#lib/time.ts";
-import { signalProcess } from "#linux/process.ts";
 import type { Container } from "./container.ts";
 import { announce, type EngineContext } from "./context.ts";
 import { launch, StartFailure } from "./launch.ts";
 import { isRunning } from "./record.ts";
 import { nextDelay, shouldRestart } from "./restart-policy.ts";
+import { removeRemains } from "./remains.ts";
 import { removeBundle } from "./rootfs.ts";
+import { MonitorWatch } from "./monitor-watch.ts";
 import { parseSignal } from "./signals.ts";
+import { endContainer, SIGKILL, signalContainer, thawContainer } from "./stop.ts";
 
-const SIGKILL = 9;
+/** In seconds. */
 const DEFAULT_STOP_TIMEOUT = 10;
+/** Exit code of a container whose monitor died before it: without its streams it cannot go on, so it is killed. */
+export const MONITOR_LOST = 137;
 
 export class Lifecycle {
   readonly #context: EngineContext;
   /** Removes a container whose run has ended (`--rm`). */
   readonly #autoRemove: (container: Container) => Promise<void>;
+  readonly #monitors: MonitorWatch;
   #closing = false;
 
   constructor(context: EngineContext, autoRemove: (container: Container) => Promise<void>) {
     this.#context = context;
     this.#autoRemove = autoRemove;
+    this.#monitors = new MonitorWatch(context, (container) => this.#monitorLost(container));
   }
 
   /** From now on no restart policy starts anything. */
   close(): void {
     this.#closing = true;
+    this.#monitors[Symbol.dispose]();
     for (const container of this.#context.containers.all()) this.#cancelRestart(container);
   }
 
   /** Throws "not-modified" where it runs, StartFailure where the runtime refused. */
   async start(container: Container): Promise<void> {
+    let failure: unknown;
     {
       using _ = await container.lock.acquire();
       if (container.state.status === "paused") {
@@ -53,16 +61,14 @@ export class Lifecycle {
         return;
       } catch (error) {
         this.#startFailed(container, error);
-        if (!container.record.hostConfig.AutoRemove) throw error;
+        failure = error;
       }
     }
-    const error = container.state.error;
-    const exitCode = container.state.exitCode;
-    await this.#autoRemove(container);
-    throw new StartFailure(error, exitCode);
+    if (container.record.hostConfig.AutoRemove && !container.removing) await this.#autoRemove(container);
+    throw failure;
   }
 
-  /** Takes a run that an earlier daemon began under this one's eyes; the caller has seen that the process is alive. */
+  /** Takes a run that an earlier daemon began under this one's eyes; the caller has seen that its monitor is alive. */
   adopt(container: Container): void {
     container.run = new AbortController();
     void container.console.open(monitorFiles.attach(this.#context.layout.bundle(container.id)));
@@ -70,91 +76,97 @@ export class Lifecycle {
   }
 
   /** Books an exit that happened while no daemon ran. */
-  async exitedMeanwhile(container: Container, exit: ExitRecord): Promise<void> {
-    await this.#exited(container, exit);
+  async exitedMeanwhile(container: Container, exit: ExitRecord, oomKilled: boolean): Promise<void> {
+    await this.#exited(container, exit, oomKilled);
   }
 
   /** Sends the stop signal, and SIGKILL after the timeout (seconds; negative never). Throws "not-modified". */
   async stop(container: Container, options: { signal?: string; timeout?: number } = {}): Promise<void> {
-    const { config } = container.record;
-    if (container.state.status === "restarting") return this.#stopRestarting(container);
-    if (!isRunning(container.state)) {
-      throw new EngineError("not-modified", `container ${container.id} is already stopped`);
-    }
-    const signal = parseSignal(options.signal || config.StopSignal || "SIGTERM");
-    const timeout = options.timeout ?? config.StopTimeout ?? DEFAULT_STOP_TIMEOUT;
-    container.state.stoppedByUser = true;
-    this.#context.containers.saveState(container);
-    await this.#end(container, signal, timeout);
+    const { StopSignal, StopTimeout } = container.record.config;
+    const signal = parseSignal(options.signal || StopSignal || "SIGTERM");
+    const { gone } = await this.#ending(container, signal, options.timeout ?? StopTimeout ?? DEFAULT_STOP_TIMEOUT);
+    await gone;
     announce(this.#context, container, "stop");
   }
 
-  async restart(container: Container, options: { signal?: string; timeout?: number } = {}): Promise<void> {
-    if (isRunning(container.state) || container.state.status === "restarting") {
-      // `--rm` must not take away what is about to start again.
-      container.restartRequested = true;
-      try {
-        await this.stop(container, options);
-      } finally {
-        container.restartRequested = false;
-      }
+  /** As `stop`, for a daemon that takes its containers along: their policies hold when the next one starts. */
+  async stopWithDaemon(container: Container): Promise<void> {
+    const { StopSignal, StopTimeout } = container.record.config;
+    let gone: Promise<unknown> | undefined;
+    {
+      using _ = await container.lock.acquire();
+      if (!isRunning(container.state)) return;
+      const signal = parseSignal(StopSignal || "SIGTERM");
+      ({ gone } = endContainer(this.#context, container, signal, StopTimeout ?? DEFAULT_STOP_TIMEOUT));
     }
-    await this.start(container);
+    await gone;
+    await container.cleanup;
+  }
+
+  async restart(container: Container, options: { signal?: string; timeout?: number } = {}): Promise<void> {
+    // `--rm` must not take away what is about to start again.
+    container.restartRequested = true;
+    try {
+      await unlessUnmodified(this.stop(container, options));
+    } finally {
+      container.restartRequested = false;
+    }
+    await unlessUnmodified(this.start(container));
     announce(this.#context, container, "restart");
   }
 
   /** Throws "conflict" where nothing runs. */
   async kill(container: Container, name: string): Promise<void> {
     const signal = parseSignal(name === "" ? "KILL" : name);
-    if (container.state.status === "restarting" && signal === SIGKILL) return this.#stopRestarting(container);
-    if (!isRunning(container.state)) {
-      throw new EngineError(
-        "conflict",
-        `cannot kill container: ${container.name}: container ${container.id} is not running`,
-      );
+    const ends = signal === SIGKILL || signal === parseSignal(container.record.config.StopSignal || "SIGTERM");
+    let gone: Promise<unknown> | undefined;
+    {
+      using _ = await container.lock.acquire();
+      if (container.state.status === "restarting") {
+        if (ends) this.#stopRestarting(container);
+        return;
+      }
+      if (!isRunning(container.state)) {
+        throw new EngineError(
+          "conflict",
+          `cannot kill container: ${container.name}: container ${container.id} is not running`,
+        );
+      }
+      if (ends) {
+        container.state.stoppedByUser = true;
+        this.#context.containers.saveState(container);
+        thawContainer(this.#context, container);
+      }
+      if (signal === SIGKILL) gone = container.waits.next("next-exit");
+      signalContainer(this.#context, container, signal);
     }
-    const { StopSignal } = container.record.config;
-    if (signal === SIGKILL || signal === parseSignal(StopSignal || "SIGTERM")) {
-      container.state.stoppedByUser = true;
-      this.#context.containers.saveState(container);
-    }
-    const exit = signal === SIGKILL ? container.waits.next("next-exit") : undefined;
-    this.#signal(container, signal);
-    announce(this.#context, container, "kill", { signal: String(signal) });
-    await exit;
+    await gone;
   }
 
   /** For `rm -f`: gone as fast as the kernel can. */
   async killNow(container: Container): Promise<void> {
+    if (!isRunning(container.state) && container.state.status !== "restarting") return;
+    const ending = await unlessUnmodified(this.#ending(container, SIGKILL, -1));
+    await ending?.gone;
+  }
+
+  /** `gone` settles when the process is gone and the exit booked. Throws "not-modified" where nothing runs. */
+  async #ending(
+    container: Container,
+    signal: number,
+    timeout: number,
+  ): Promise<{ gone: Promise<unknown> | undefined }> {
+    using _ = await container.lock.acquire();
+    if (container.state.status === "restarting") {
+      this.#stopRestarting(container);
+      return { gone: undefined };
+    }
+    if (!isRunning(container.state)) {
+      throw new EngineError("not-modified", `container ${container.id} is already stopped`);
+    }
     container.state.stoppedByUser = true;
-    if (container.state.status === "restarting") return this.#stopRestarting(container);
-    if (!isRunning(container.state)) return;
-    await this.#end(container, SIGKILL, -1);
-  }
-
-  async pause(container: Container): Promise<void> {
-    using _ = await container.lock.acquire();
-    if (container.state.status === "paused") {
-      throw new EngineError("conflict", `Container ${container.name} is already paused`);
-    }
-    if (container.state.status !== "running") {
-      throw new EngineError("conflict", `Container ${container.id} is not running`);
-    }
-    await this.#context.runtime.pause(container.id);
-    container.state.status = "paused";
     this.#context.containers.saveState(container);
-    announce(this.#context, container, "pause");
-  }
-
-  async unpause(container: Container): Promise<void> {
-    using _ = await container.lock.acquire();
-    if (container.state.status !== "paused") {
-      throw new EngineError("conflict", `Container ${container.id} is not paused`);
-    }
-    await this.#context.runtime.resume(container.id);
-    container.state.status = "running";
-    this.#context.containers.saveState(container);
-    announce(this.#context, container, "unpause");
+    return endContainer(this.#context, container, signal, timeout);
   }
 
   async #launch(container: Container): Promise<void> {
@@ -193,9 +205,21 @@ export class Lifecycle {
       .catch((error: unknown) => {
         this.#context.log.error({ container: container.id, error: errorMessage(error) }, "cannot book an exit");
       });
+    this.#monitors.add(container);
   }
 
-  async #exited(container: Container, exit: ExitRecord): Promise<void> {
+  /** Nobody reads its output or will tell its exit: what still runs of it is killed. */
+  async #monitorLost(container: Container): Promise<void> {
+    const { exits, runtime, log } = this.#context;
+    log.error({ container: container.id }, "the monitor of a container died: the container is killed");
+    exits.forget(container.id);
+    await runtime.delete(container.id).catch((error: unknown) => {
+      log.warn({ container: container.id, error: errorMessage(error) }, "the runtime cannot remove a container");
+    });
+    await this.#exited(container, { code: MONITOR_LOST, time: now() });
+  }
+
+  async #exited(container: Container, exit: ExitRecord, oomKilled?: boolean): Promise<void> {
     const { containers, networks, layout } = this.#context;
     const { hostConfig } = container.record;
     let restarting = false;
@@ -210,7 +234,7 @@ export class Lifecycle {
         pid: 0,
         pidStartTime: 0,
         exitCode: exit.code,
-        oomKilled: existsSync(monitorFiles.outOfMemory(layout.bundle(container.id))),
+        oomKilled: oomKilled ?? existsSync(monitorFiles.outOfMemory(layout.bundle(container.id))),
         finishedAt: formatTime(finished),
       };
       restarting = !this.#closing && !container.removing && shouldRestart(hostConfig.RestartPolicy, container.state);
@@ -220,6 +244,7 @@ export class Lifecycle {
         container.restartDelay = nextDelay(container.restartDelay, Number((finished - started) / 1_000_000n));
       }
       containers.saveState(container);
+      this.#monitors.remove(container);
       container.execIds.clear();
       container.run?.abort();
       container.run = undefined;
@@ -238,11 +263,16 @@ export class Lifecycle {
 
   /** What a client need not wait for. Never rejects. */
   async #cleanUp(container: Container): Promise<void> {
-    const { runtime, exits, log } = this.#context;
+    const { runtime, layout, exits, log } = this.#context;
     try {
       await container.console.close();
-      await runtime.delete(container.id);
-      await removeBundle(this.#context, container.id);
+      if (existsSync(layout.runtimeState(container.id))) {
+        await runtime.delete(container.id);
+        await removeBundle(this.#context, container.id);
+      } else {
+        // Whoever removed the runtime's own state left the rest of the container to us.
+        await removeRemains(this.#context, container.id);
+      }
       exits.forget(container.id);
     } catch (error) {
       log.error({ container: container.id, error: errorMessage(error) }, "cannot clean up after a container");
@@ -273,8 +303,13 @@ export class Lifecycle {
 
   /** For containers that a daemon finds stopped though their policy wants them up. */
   async startByPolicy(container: Container): Promise<void> {
-    container.state.status = "restarting";
-    container.state.stoppedByUser = false;
+    {
+      using _ = await container.lock.acquire();
+      // A client may have been faster.
+      if (container.removing || isRunning(container.state)) return;
+      container.state.status = "restarting";
+      container.state.stoppedByUser = false;
+    }
     await this.#restartNow(container);
   }
 
@@ -284,49 +319,27 @@ export class Lifecycle {
     container.restart = undefined;
   }
 
-  async #stopRestarting(container: Container): Promise<void> {
-    {
-      using _ = await container.lock.acquire();
-      if (container.state.status === "restarting") {
-        this.#cancelRestart(container);
-        container.state.status = "exited";
-        container.state.stoppedByUser = true;
-        this.#context.containers.saveState(container);
-        container.waits.exited({ code: container.state.exitCode }, true);
-        return;
-      }
-    }
-    if (isRunning(container.state)) await this.#end(container, SIGKILL, -1);
-  }
-
-  /** Settles when the process is gone and the exit is booked. */
-  async #end(container: Container, signal: number, timeout: number): Promise<void> {
-    const gone = container.waits.next("next-exit");
-    if (container.state.status === "paused") await this.#context.runtime.resume(container.id);
-    this.#signal(container, signal);
-    announce(this.#context, container, "kill", { signal: String(signal) });
-    if (signal === SIGKILL || timeout < 0) {
-      await gone;
-      return;
-    }
-    const { promise: late, resolve } = Promise.withResolvers<"late">();
-    const timer = setTimeout(() => resolve("late"), timeout * 1000);
-    const first = await Promise.race([gone, late]);
-    clearTimeout(timer);
-    if (first !== "late") return;
-    this.#signal(container, SIGKILL);
-    announce(this.#context, container, "kill", { signal: String(SIGKILL) });
-    await gone;
-  }
-
-  /** A process that is gone already needs no signal: its exit is on the way. */
-  #signal(container: Container, signal: number): void {
-    const { pid, pidStartTime } = container.state;
-    signalProcess(pid, pidStartTime, signal);
+  /** The caller holds the lock. */
+  #stopRestarting(container: Container): void {
+    this.#cancelRestart(container);
+    container.state.status = "exited";
+    container.state.stoppedByUser = true;
+    this.#context.containers.saveState(container);
+    container.waits.exited({ code: container.state.exitCode }, true);
   }
 }
 
 function assertUsable(container: Container): void {
   if (!container.removing && container.state.status !== "dead") return;
   throw new EngineError("conflict", "container is marked for removal and cannot be started");
+}
+
+/** Undefined where somebody else was faster, or there was nothing to do. */
+async function unlessUnmodified<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (errorKind(error) === "not-modified") return undefined;
+    throw error;
+  }
 }

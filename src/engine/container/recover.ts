@@ -1,132 +1,147 @@
 /** What a starting daemon does about the containers of the one before it. */
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { basename, join } from "node:path";
+import { statSync } from "node:fs";
 import { monitorFiles } from "#engine/runtime/conmon.ts";
-import type { ExitRecord } from "#engine/runtime/exits.ts";
-import { errorMessage } from "#lib/errors.ts";
+import { type ExitRecord, UNKNOWN_EXIT } from "#engine/runtime/exits.ts";
+import { findMonitor, readPid } from "#engine/runtime/monitors.ts";
+import { cgroupPath } from "#engine/spec/build.ts";
 import { formatTime, now, parseTime } from "#lib/time.ts";
+import { isFrozen, thaw } from "#linux/cgroup-group.ts";
 import { isAlive, startTime } from "#linux/process.ts";
 import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
-import type { Lifecycle } from "./lifecycle.ts";
+import { type Lifecycle, MONITOR_LOST } from "./lifecycle.ts";
 import { isRunning } from "./record.ts";
-import { shouldStartWithDaemon } from "./restart-policy.ts";
+import { removeStrays } from "./remains.ts";
 import { discard } from "./remove.ts";
-import { removeBundle } from "./rootfs.ts";
+import { shouldStartWithDaemon } from "./restart-policy.ts";
 
-/** What a process that vanished without a word (a reboot, a killed monitor) is said to have exited with, as Docker has it. */
-const UNKNOWN_EXIT = 255;
-
-/** Order matters: adopt, then let the network know who lives, then book what ended, then remove what nobody owns. */
+/**
+ * Order matters: see who lives, let the network know, adopt, remove what nobody owns, and only then book what ended:
+ * what a restart policy starts must not be taken for a stray.
+ */
 export async function recoverContainers(context: EngineContext, lifecycle: Lifecycle): Promise<void> {
-  const { containers, networks, exits, log } = context;
-  const ended: [Container, ExitRecord][] = [];
+  const { containers, networks, log } = context;
+  const ended: [Container, Ended][] = [];
   const alive: Container[] = [];
+  const idle: Container[] = [];
   for (const container of containers.all()) {
     const seen = await examine(context, container);
     if (seen === "alive") alive.push(container);
-    else if (seen !== undefined) ended.push([container, seen]);
+    else if (seen === "idle") idle.push(container);
+    else ended.push([container, seen]);
   }
   await networks.recover(alive.map(({ id }) => id));
-  for (const container of alive) lifecycle.adopt(container);
-  for (const [container, exit] of ended) await lifecycle.exitedMeanwhile(container, exit);
-  const living = new Set(alive.map(({ id }) => id));
-  await removeStrays(context, living);
-  for (const container of containers.all()) {
-    if (living.has(container.id) || container.restart !== undefined) continue;
-    exits.forget(container.id);
-    if (
-      container.state.status === "removing" ||
-      (container.record.hostConfig.AutoRemove && container.state.status === "exited")
-    ) {
-      container.removing = true;
-      await discard(context, container, true);
+  for (const container of alive) {
+    adoptPause(context, container);
+    lifecycle.adopt(container);
+  }
+  await removeStrays(context, new Set(alive.map(({ id }) => id)));
+  for (const [container, { exit, oomKilled }] of ended) {
+    if (exit === undefined) {
+      // Nobody saw it end, as after a reboot: that is no failure of the container's own to be counted.
+      bookUnknownExit(context, container);
+      idle.push(container);
     } else {
-      container.startWithDaemon = shouldStartWithDaemon(container.record.hostConfig.RestartPolicy, container.state);
-      if (container.state.status === "restarting" && !container.startWithDaemon) {
-        container.state.status = "exited";
-        containers.saveState(container);
-      }
+      await lifecycle.exitedMeanwhile(container, exit, oomKilled);
     }
   }
+  for (const container of idle) await settleIdle(context, container);
   log.info({ adopted: alive.length, exitedMeanwhile: ended.length }, "containers recovered");
 }
 
-/** What became of a container: it lives, it exited unbooked, or (undefined) there is nothing to do. */
-async function examine(context: EngineContext, container: Container): Promise<"alive" | ExitRecord | undefined> {
+interface Ended {
+  /** Undefined where nobody knows. */
+  exit: ExitRecord | undefined;
+  oomKilled: boolean;
+}
+
+/** What became of a container: it lives, it exited unbooked, or there is nothing to book. */
+async function examine(context: EngineContext, container: Container): Promise<"alive" | "idle" | Ended> {
   const { exits, layout, runtime, containers } = context;
   const { state, id } = container;
-  const exit = exits.read(id);
+  const bundle = layout.bundle(id);
   if (isRunning(state)) {
-    if (exit !== undefined) return exit;
-    if (isAlive(state.pid, state.pidStartTime)) return "alive";
-    return { code: UNKNOWN_EXIT, time: now() };
+    // In this order: a monitor writes the exit file before it goes, and it goes after the container.
+    if (findMonitor(bundle) !== undefined) return "alive";
+    const initAlive = isAlive(state.pid, state.pidStartTime);
+    const exit = exits.read(id) ?? (initAlive ? { code: MONITOR_LOST, time: now() } : undefined);
+    return { exit, oomKilled: wasOutOfMemory(bundle) };
   }
-  if (!existsSync(layout.bundle(id))) return undefined;
-  // The bundle of a container that is not said to run: a start or a clean-up was cut off.
-  if (exit !== undefined) return exit.time <= (parseTime(state.finishedAt) ?? 0n) ? undefined : exit;
-  if ((await runtime.status(id)) !== "running") return undefined;
-  const pid = readPid(monitorFiles.pid(layout.bundle(id)));
-  if (pid === undefined) return undefined;
+  const exit = exits.read(id);
+  // A start, or a clean-up, was cut off.
+  if (exit !== undefined && !isBooked(container, exit)) {
+    state.startedAt = createdAt(bundle) ?? formatTime(exit.time);
+    return { exit, oomKilled: wasOutOfMemory(bundle) };
+  }
+  const pid = readPid(monitorFiles.pid(bundle));
+  if (exit !== undefined || pid === undefined || findMonitor(bundle) === undefined) return "idle";
+  if ((await runtime.status(id)) !== "running") return "idle";
   container.state = {
     ...state,
     status: "running",
     pid,
     pidStartTime: startTime(pid) ?? 0,
-    startedAt: formatTime(now()),
+    exitCode: 0,
+    error: "",
+    oomKilled: false,
+    startedAt: createdAt(bundle) ?? formatTime(now()),
   };
   containers.saveState(container);
   return "alive";
 }
 
-/** Monitors, runtime states, mounts and files that belong to no living container. */
-async function removeStrays(context: EngineContext, living: ReadonlySet<string>): Promise<void> {
-  const { layout, runtime, snapshots, containers, log } = context;
-  const strays = new Set([...names(layout.bundles), ...names(layout.runtimeRoot)].filter((id) => !living.has(id)));
-  for (const id of strays) {
-    try {
-      killMonitor(layout.bundle(id));
-      await runtime.delete(id);
-      await removeBundle(context, id);
-    } catch (error) {
-      log.error({ container: id, error: errorMessage(error) }, "cannot remove what is left of a container");
-    }
-  }
-  const known = (id: string) => containers.find(id)?.id === id;
-  for (const id of names(layout.exits)) {
-    if (!known(id)) rmSync(join(layout.exits, id), { force: true });
-  }
-  for (const id of names(layout.containers)) {
-    if (!known(id)) rmSync(layout.container(id), { recursive: true, force: true });
-  }
-  for (const { key } of snapshots.list()) {
-    if (/^[0-9a-f]{64}$/.test(key) && !known(key)) await snapshots.remove(key);
-  }
+/** Whether the state tells of this very exit: the time of the file is that of the state, to the nanosecond. */
+function isBooked({ state }: Container, exit: ExitRecord): boolean {
+  const finished = parseTime(state.finishedAt);
+  const started = parseTime(state.startedAt);
+  return finished !== undefined && (finished === exit.time || (finished === started && exit.time < finished));
 }
 
-/** A monitor that still tries to create a container would bring it back after we removed it. */
-function killMonitor(bundle: string): void {
-  const pid = readPid(monitorFiles.monitorPid(bundle));
-  if (pid === undefined) return;
-  try {
-    const [program] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-    if (basename(program ?? "") === "conmon" && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(bundle)) {
-      process.kill(pid, "SIGKILL");
-    }
-  } catch {
-    // Gone already.
-  }
+/** When the runtime made the process. */
+function createdAt(bundle: string): string | undefined {
+  const stat = statSync(monitorFiles.pid(bundle), { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? undefined : formatTime(stat.mtimeNs);
 }
 
-function readPid(file: string): number | undefined {
-  try {
-    const pid = Number.parseInt(readFileSync(file, "utf8"), 10);
-    return pid > 0 ? pid : undefined;
-  } catch {
-    return undefined;
-  }
+function wasOutOfMemory(bundle: string): boolean {
+  return statSync(monitorFiles.outOfMemory(bundle), { throwIfNoEntry: false }) !== undefined;
 }
 
-function names(folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder) : [];
+/** A pause that was answered holds; processes that a broken-off pause or commit left frozen run again. */
+function adoptPause({ containers }: EngineContext, container: Container): void {
+  const { state, record } = container;
+  const group = cgroupPath(record.hostConfig.CgroupParent, record.id);
+  const frozen = isFrozen(group);
+  if (state.status === "running" && frozen) thaw(group);
+  if (state.status !== "paused" || frozen) return;
+  state.status = "running";
+  containers.saveState(container);
+}
+
+function bookUnknownExit({ containers, exits }: EngineContext, container: Container): void {
+  container.state = {
+    ...container.state,
+    status: "exited",
+    pid: 0,
+    pidStartTime: 0,
+    exitCode: UNKNOWN_EXIT,
+    finishedAt: formatTime(now()),
+  };
+  containers.saveState(container);
+  exits.forget(container.id);
+}
+
+/** Nothing of it runs: what its policy, its `--rm` or a crash in the middle of a removal ask for. */
+async function settleIdle(context: EngineContext, container: Container): Promise<void> {
+  const { state, record } = container;
+  context.exits.forget(container.id);
+  if (record.hostConfig.AutoRemove && state.status === "exited") {
+    container.removing = true;
+    await discard(context, container, true);
+    return;
+  }
+  container.startWithDaemon = shouldStartWithDaemon(record.hostConfig.RestartPolicy, state);
+  if (state.status !== "restarting" || container.startWithDaemon) return;
+  state.status = "exited";
+  context.containers.saveState(container);
 }

@@ -1,10 +1,11 @@
 /** Removes a container and everything that was made for it. */
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { EngineError } from "#lib/errors.ts";
 import type { Container } from "./container.ts";
 import { announce, type EngineContext } from "./context.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { isRunning } from "./record.ts";
+import { removeRemains } from "./remains.ts";
 
 export interface RemoveOptions {
   force: boolean;
@@ -22,21 +23,30 @@ export async function removeContainer(
   if (container.removing) {
     throw new EngineError("conflict", `removal of container ${container.id} is already in progress`);
   }
-  if (!options.force && (isRunning(container.state) || container.state.status === "restarting")) {
-    const { status } = container.state;
-    const remedy =
-      status === "paused" ? " and must be unpaused first" : ": stop the container before removing or force remove";
-    throw new EngineError("conflict", `cannot remove container "/${container.name}": container is ${status}${remedy}`);
-  }
+  if (!options.force) assertStopped(container);
   container.removing = true;
   try {
-    await lifecycle.killNow(container);
-    using _ = await container.lock.acquire();
-    await discard(context, container, options.volumes);
+    for (;;) {
+      if (options.force) await lifecycle.killNow(container);
+      using _ = await container.lock.acquire();
+      // A start that was under way may have come to its end while we waited for it.
+      if (!options.force) assertStopped(container);
+      if (isRunning(container.state)) continue;
+      await discard(context, container, options.volumes);
+      return;
+    }
   } catch (error) {
     container.removing = false;
     throw error;
   }
+}
+
+function assertStopped({ state, name }: Container): void {
+  const { status } = state;
+  if (!isRunning(state) && status !== "restarting") return;
+  const remedy =
+    status === "paused" ? " and must be unpaused first" : ": stop the container before removing or force remove";
+  throw new EngineError("conflict", `cannot remove container "/${name}": container is ${status}${remedy}`);
 }
 
 /** The caller has seen to it that nothing runs. */
@@ -51,6 +61,8 @@ export async function discard(context: EngineContext, container: Container, volu
   container.waits.removed({ code: container.state.exitCode });
   container.cleanup = container.cleanup
     .then(async () => {
+      // There is one where the clean-up after a run has failed.
+      if (existsSync(layout.bundle(id))) await removeRemains(context, id);
       rmSync(layout.container(id), { recursive: true, force: true });
       await snapshots.remove(id);
       // An image that was removed before its last container left its layers to this snapshot.

@@ -24,6 +24,8 @@ export function shouldRestart(policy: RestartPolicy, state: StateRecord): boolea
 /** Whether a daemon that starts brings up a container that it found stopped. */
 export function shouldStartWithDaemon(policy: RestartPolicy, state: StateRecord): boolean {
   if (state.status === "created") return false;
+  // The restart was decided on and counted before the last daemon died.
+  if (state.status === "restarting") return !state.stoppedByUser;
   return policy.Name === "always" || shouldRestart(policy, state);
 }
 

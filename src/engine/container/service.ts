@@ -37,6 +37,7 @@ import { Lifecycle } from "./lifecycle.ts";
 import { selectContainers, selectPrunable } from "./list.ts";
 import { checkName } from "./names.ts";
 import { connectNetwork, disconnectNetwork } from "./network-attachment.ts";
+import { pauseContainer, unpauseContainer } from "./pause.ts";
 import { isRunning } from "./record.ts";
 import { recoverContainers } from "./recover.ts";
 import { discard, removeContainer } from "./remove.ts";
@@ -52,7 +53,12 @@ export class ContainerService {
     this.#lifecycle = new Lifecycle(context, async (container) => {
       container.removing = true;
       using _ = await container.lock.acquire();
-      await discard(context, container, true);
+      try {
+        await discard(context, container, true);
+      } catch (error) {
+        container.removing = false;
+        throw error;
+      }
     });
   }
 
@@ -76,9 +82,8 @@ export class ContainerService {
   async close(options: { stop: boolean }): Promise<void> {
     this.#lifecycle.close();
     if (!options.stop) return;
-    const running = this.#context.containers.all().filter(({ state }) => isRunning(state));
-    await Promise.allSettled(running.map((container) => this.#lifecycle.stop(container)));
-    await Promise.allSettled(running.map((container) => container.cleanup));
+    const all = this.#context.containers.all();
+    await Promise.allSettled(all.map((container) => this.#lifecycle.stopWithDaemon(container)));
   }
 
   create(name: string, request: ContainerCreateRequest, platform?: Platform): Promise<ContainerCreateResponse> {
@@ -102,11 +107,11 @@ export class ContainerService {
   }
 
   pause(id: string): Promise<void> {
-    return this.#lifecycle.pause(this.#get(id));
+    return pauseContainer(this.#context, this.#get(id));
   }
 
   unpause(id: string): Promise<void> {
-    return this.#lifecycle.unpause(this.#get(id));
+    return unpauseContainer(this.#context, this.#get(id));
   }
 
   remove(id: string, options: ContainerRemoveQuery): Promise<void> {

@@ -10,6 +10,7 @@ import { execMonitored, monitorFiles, RuntimeRefusal } from "#engine/runtime/con
 import { Console } from "#engine/runtime/console.ts";
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "#engine/runtime/detach-keys.ts";
 import { readExit } from "#engine/runtime/exits.ts";
+import { findMonitor, readPid } from "#engine/runtime/monitors.ts";
 import { resizeTerminal } from "#engine/runtime/resize.ts";
 import { specJson } from "#engine/spec/json.ts";
 import { translateRuntimeError } from "#engine/spec/runtime-error.ts";
@@ -214,11 +215,13 @@ export class ExecService {
     }
     const exec = this.#remember(container, id, config);
     exec.status = "running";
-    exec.pid = Number.parseInt(readFileSync(monitorFiles.pid(folder), "utf8"), 10) || 0;
     const look = () => {
+      exec.pid = readPid(monitorFiles.pid(folder)) ?? 0;
+      // In this order: a monitor leaves the exit code before it goes.
+      const watched = findMonitor(folder) !== undefined;
       const exit = readExit(folder, container.id);
       if (exit !== undefined) this.#ended(exec, exit.code);
-      else if (!existsSync(`/proc/${exec.pid}`)) this.#ended(exec, KILLED);
+      else if (!watched) this.#ended(exec, KILLED);
       else setTimeout(look, 500).unref();
     };
     look();

@@ -8,16 +8,23 @@ export interface ExitRecord {
   time: bigint;
 }
 
+/** What Docker reports where nobody knows: after a reboot, or from an exit file that is cut off. */
+export const UNKNOWN_EXIT = 255;
+
 /** Reads the exit file `name` in `folder`; undefined while there is none. conmon renames it into place when whole. */
 export function readExit(folder: string, name: string): ExitRecord | undefined {
   const file = join(folder, name);
+  let time: bigint;
   try {
-    const time = statSync(file, { bigint: true }).mtimeNs;
-    const code = Number.parseInt(readFileSync(file, "utf8"), 10);
-    return { code: Number.isNaN(code) ? 255 : code, time };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
+    time = statSync(file, { bigint: true }).mtimeNs;
+  } catch {
+    return undefined;
+  }
+  try {
+    const text = readFileSync(file, "utf8").trim();
+    return { code: /^\d{1,3}$/.test(text) ? Number(text) : UNKNOWN_EXIT, time };
+  } catch {
+    return { code: UNKNOWN_EXIT, time };
   }
 }
 
@@ -51,7 +58,7 @@ export class ExitWatcher implements Disposable {
   /** Removes the file once its content is recorded elsewhere, and whoever still waits for it. */
   forget(id: string): void {
     this.#waiting.delete(id);
-    rmSync(join(this.#folder, id), { force: true });
+    rmSync(join(this.#folder, id), { recursive: true, force: true });
   }
 
   [Symbol.dispose](): void {

@@ -135,6 +135,6 @@ function containerSeccomp(
 }
 
 /** Below the parent that was asked for; `..` cannot lead out of the hierarchy. */
-function cgroupPath(parent: string, id: string): string {
+export function cgroupPath(parent: string, id: string): string {
   return posix.join(posix.normalize(`/${parent || "berth"}`), id);
 }

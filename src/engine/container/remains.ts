@@ -1,0 +1,72 @@
+/** Takes away what a container's run leaves in the kernel, also where the runtime knows nothing of it any more. */
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { killMonitors } from "#engine/runtime/monitors.ts";
+import { cgroupPath } from "#engine/spec/build.ts";
+import { errorMessage } from "#lib/errors.ts";
+import { removeGroup } from "#linux/cgroup-group.ts";
+import type { EngineContext } from "./context.ts";
+import { removeBundle } from "./rootfs.ts";
+
+/**
+ * Ends what is left of a run and removes runtime state, cgroup, mounts and bundle. For runs whose monitor is gone.
+ * Idempotent. Rejects where a mount resists.
+ */
+export async function removeRemains(context: EngineContext, id: string): Promise<void> {
+  const { layout, runtime, log } = context;
+  const group = groupOf(context, id);
+  try {
+    await runtime.delete(id);
+  } catch (error) {
+    log.warn(
+      { container: id, error: errorMessage(error) },
+      "the runtime cannot remove a container: it is done by hand",
+    );
+  }
+  if (!(await removeGroup(group))) log.warn({ container: id, group }, "cannot remove a container's control group");
+  rmSync(layout.runtimeState(id), { recursive: true, force: true });
+  await removeBundle(context, id);
+}
+
+/** Monitors, runtime states, mounts and files that belong to no container of `living`. */
+export async function removeStrays(context: EngineContext, living: ReadonlySet<string>): Promise<void> {
+  const { layout, snapshots, containers, log } = context;
+  const strays = new Set([...names(layout.bundles), ...names(layout.runtimeRoot)].filter((id) => !living.has(id)));
+  await killMonitors(layout.runtimeRoot, strays);
+  for (const id of strays) {
+    try {
+      await removeRemains(context, id);
+    } catch (error) {
+      log.error({ container: id, error: errorMessage(error) }, "cannot remove what is left of a container");
+    }
+  }
+  const known = (id: string) => containers.find(id)?.id === id;
+  for (const id of names(layout.exits)) {
+    if (!known(id)) rmSync(join(layout.exits, id), { recursive: true, force: true });
+  }
+  for (const id of names(layout.containers)) {
+    if (!known(id)) rmSync(layout.container(id), { recursive: true, force: true });
+  }
+  for (const { key } of snapshots.list()) {
+    if (/^[0-9a-f]{64}$/.test(key) && !known(key)) await snapshots.remove(key);
+  }
+}
+
+/** Of a container that is not in the database any more its bundle may tell. */
+function groupOf({ layout, containers }: EngineContext, id: string): string {
+  const record = containers.find(id)?.record;
+  if (record?.id === id) return cgroupPath(record.hostConfig.CgroupParent, id);
+  try {
+    const spec = JSON.parse(readFileSync(join(layout.bundle(id), "config.json"), "utf8")) as {
+      linux: { cgroupsPath: string };
+    };
+    if (spec.linux.cgroupsPath.endsWith(`/${id}`)) return spec.linux.cgroupsPath;
+  } catch {
+    // Not written yet, or not whole.
+  }
+  return cgroupPath("", id);
+}
+
+function names(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}

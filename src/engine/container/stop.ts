@@ -1,0 +1,44 @@
+/** Ends a container's process: by its stop signal, in the end by SIGKILL. */
+import { cgroupPath } from "#engine/spec/build.ts";
+import { thaw } from "#linux/cgroup-group.ts";
+import { signalProcess } from "#linux/process.ts";
+import type { Container } from "./container.ts";
+import { announce, type EngineContext } from "./context.ts";
+
+export const SIGKILL = 9;
+/** What a timer can hold, some 24 days, in milliseconds: whoever says more means "never". */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** A process that is gone already needs no signal: its exit is on the way. */
+export function signalContainer(context: EngineContext, container: Container, signal: number): void {
+  const { pid, pidStartTime } = container.state;
+  signalProcess(pid, pidStartTime, signal);
+  announce(context, container, "kill", { signal: String(signal) });
+}
+
+/** Frozen processes notice no signal, SIGKILL included. */
+export function thawContainer(context: EngineContext, container: Container): void {
+  if (container.state.status !== "paused") return;
+  const { hostConfig, id } = container.record;
+  thaw(cgroupPath(hostConfig.CgroupParent, id));
+  container.state.status = "running";
+  context.containers.saveState(container);
+}
+
+/**
+ * Sends `signal`, and SIGKILL after `timeout` seconds (negative: never). Call it while `container.lock` is held and
+ * the container runs; await the promise when it is not: it settles once the exit is booked.
+ */
+export function endContainer(
+  context: EngineContext,
+  container: Container,
+  signal: number,
+  timeout: number,
+): { gone: Promise<unknown> } {
+  const gone = container.waits.next("next-exit");
+  thawContainer(context, container);
+  signalContainer(context, container, signal);
+  if (signal === SIGKILL || timeout < 0 || timeout * 1000 > LONGEST_TIMER) return { gone };
+  const timer = setTimeout(() => signalContainer(context, container, SIGKILL), timeout * 1000);
+  return { gone: gone.finally(() => clearTimeout(timer)) };
+}
