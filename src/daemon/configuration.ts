@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import type { RuntimeProgram } from "#engine/runtime/runtimes.ts";
 import { EngineError, errorMessage } from "#lib/errors.ts";
 
 export interface Configuration {
@@ -15,8 +16,10 @@ export interface Configuration {
   bip: string | undefined;
   /** Name of the default bridge's device; undefined is one of the exec root's own. */
   bridge: string | undefined;
-  /** Name or path of the OCI runtime. */
+  /** The OCI runtime of containers that choose none: a name among `runtimes`, a program or its path. */
   runtime: string;
+  /** Further ones that containers can choose. */
+  runtimes: ReadonlyMap<string, RuntimeProgram>;
   logLevel: "debug" | "info" | "warn" | "error";
   /** Group that may use the unix sockets. */
   group: string;
@@ -36,6 +39,7 @@ export const usage = `Usage:  berth daemon [OPTIONS]
 Run the engine in the foreground
 
 Options:
+      --add-runtime list               OCI runtime that containers can choose, as NAME=PATH
       --bip string                     Address and prefix of the default bridge (10.5.0.1/16)
   -b, --bridge string                  Name of the default bridge's device
       --config-file string             JSON file with the same settings
@@ -66,6 +70,9 @@ const fileSchema = z.strictObject({
   bip: z.string().optional(),
   bridge: z.string().optional(),
   "default-runtime": z.string().optional(),
+  runtimes: z
+    .record(z.string(), z.strictObject({ path: z.string().min(1), runtimeArgs: z.array(z.string()).optional() }))
+    .optional(),
   "log-level": levels.optional(),
   group: z.string().optional(),
   "insecure-registries": z.array(z.string()).optional(),
@@ -112,6 +119,7 @@ export function readConfiguration(argv: readonly string[]): Configuration | "hel
     bip: flags.bip ?? file.bip,
     bridge: flags.bridge ?? file.bridge,
     runtime: flags.runtime ?? file["default-runtime"] ?? "crun",
+    runtimes: runtimesOf(file.runtimes ?? {}, flags["add-runtime"] ?? []),
     logLevel: level.data,
     group: flags.group ?? file.group ?? "docker",
     insecureRegistries: flags["insecure-registry"] ?? file["insecure-registries"] ?? [],
@@ -140,6 +148,7 @@ function parseFlags(argv: readonly string[]) {
         bip: { type: "string" },
         bridge: { type: "string", short: "b" },
         runtime: { type: "string" },
+        "add-runtime": { type: "string", multiple: true },
         "log-level": { type: "string" },
         group: { type: "string" },
         "insecure-registry": { type: "string", multiple: true },
@@ -168,6 +177,25 @@ function readFile(path: string): FileSettings {
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(({ path: at, message }) => `${at.join(".")}: ${message}`.replace(/^: /, ""));
   throw new EngineError("invalid", `cannot use the configuration file ${path}: ${problems.join("; ")}`);
+}
+
+function runtimesOf(
+  file: NonNullable<FileSettings["runtimes"]>,
+  flags: readonly string[],
+): Map<string, RuntimeProgram> {
+  const runtimes = new Map<string, RuntimeProgram>();
+  for (const [name, { path, runtimeArgs }] of Object.entries(file)) {
+    runtimes.set(name, { path, arguments: runtimeArgs ?? [] });
+  }
+  for (const text of flags) {
+    const [, name, path] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+    if (name === undefined || path === undefined) {
+      throw new EngineError("invalid", `invalid value "${text}" for --add-runtime: it must be NAME=PATH`);
+    }
+    if (runtimes.has(name)) throw new EngineError("invalid", `the runtime '${name}' is configured twice`);
+    runtimes.set(name, { path, arguments: [] });
+  }
+  return runtimes;
 }
 
 function absolute(name: string, path: string): string {

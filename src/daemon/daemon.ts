@@ -48,7 +48,7 @@ async function serve(configuration: Configuration): Promise<void> {
   if (process.getuid?.() !== 0)
     throw new EngineError("forbidden", "the daemon needs root: start it as root or with sudo");
   const log: Logger = pino({ level: configuration.logLevel, base: null }, pino.destination({ fd: 2, sync: true }));
-  const programs = findPrograms(configuration.runtime);
+  const programs = findPrograms(configuration.runtime, configuration.runtimes);
   const layout = new Layout(configuration.dataRoot, configuration.execRoot);
   await using undo = new AsyncDisposableStack();
   mkdirSync(layout.dataRoot, { recursive: true, mode: 0o711 });
@@ -82,7 +82,7 @@ async function serve(configuration: Configuration): Promise<void> {
   await engine.recover();
 
   const router: ApiRouter = new Router();
-  addContainerRoutes(router, engine.containers);
+  addContainerRoutes(router, engine.containers, engine.host.cgroup.mode === "v2");
   addExecRoutes(router, engine.execs);
   addImageRoutes(router, engine.images);
   addNetworkRoutes(router, new NetworkAdapter(engine));

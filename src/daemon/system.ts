@@ -101,8 +101,13 @@ export class SystemService implements SystemBackend {
       Labels: [],
       ExperimentalBuild: false,
       ServerVersion: version,
-      Runtimes: { [this.#runtimeName]: { path: this.#programs.runtime } },
-      DefaultRuntime: this.#runtimeName,
+      Runtimes: Object.fromEntries(
+        [...this.#programs.runtimes].map(([name, { path, arguments: options }]) => [
+          name,
+          { path, ...(options.length > 0 && { runtimeArgs: [...options] }) },
+        ]),
+      ),
+      DefaultRuntime: this.#programs.defaultRuntime,
       Swarm: {
         NodeID: "",
         NodeAddr: "",
@@ -147,12 +152,9 @@ export class SystemService implements SystemBackend {
     };
   }
 
-  get #runtimeName(): string {
-    return this.#programs.runtime.split("/").at(-1) ?? this.#programs.runtime;
-  }
-
   async #askComponents(): Promise<SystemVersion["Components"]> {
-    const [conmon, runtime] = await Promise.all([versionOf(this.#programs.conmon), versionOf(this.#programs.runtime)]);
+    const { conmon, runtimes, defaultRuntime } = this.#programs;
+    const versions = await Promise.all([conmon, runtimes.get(defaultRuntime)?.path ?? ""].map(versionOf));
     return [
       {
         Name: "Engine",
@@ -167,8 +169,8 @@ export class SystemService implements SystemBackend {
           Experimental: "false",
         },
       },
-      { Name: "conmon", Version: conmon },
-      { Name: this.#runtimeName, Version: runtime },
+      { Name: "conmon", Version: versions[0] ?? "" },
+      { Name: defaultRuntime, Version: versions[1] ?? "" },
     ];
   }
 }

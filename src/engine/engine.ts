@@ -22,9 +22,9 @@ import type { ImageUsers } from "./image/types.ts";
 import { NetworkService } from "./network/service.ts";
 import { networkSchema } from "./network/store.ts";
 import type { NetworkOptions } from "./network/types.ts";
-import type { MonitorPrograms } from "./runtime/conmon.ts";
 import { ExitWatcher } from "./runtime/exits.ts";
 import { OciRuntime } from "./runtime/oci-runtime.ts";
+import { type RuntimeProgram, Runtimes } from "./runtime/runtimes.ts";
 import { type HostFacts, readHostFacts } from "./spec/host.ts";
 import { volumeSchema } from "./volume/schema.ts";
 import { VolumeService } from "./volume/service.ts";
@@ -43,9 +43,12 @@ export interface EngineOptions {
   db: Database;
   layout: Layout;
   log: Logger;
-  /** Absolute paths of conmon and the OCI runtime. */
+  /** Absolute path. */
   conmon: string;
-  runtime: string;
+  /** By name. */
+  runtimes: ReadonlyMap<string, RuntimeProgram>;
+  /** Name of one of them. */
+  defaultRuntime: string;
   /** Of one layer. */
   limits?: UnpackLimits;
   network: NetworkOptions;
@@ -80,7 +83,8 @@ export class Engine {
   }
 
   /** Prepares the host's cgroups where the runtime needs it. Throws "unavailable" and "forbidden" with the remedy. */
-  static open({ db, layout, log, conmon, runtime, limits, network, registry }: EngineOptions): Engine {
+  static open(options: EngineOptions): Engine {
+    const { db, layout, log, limits, network, registry } = options;
     for (const folder of [layout.bundles, layout.exits, layout.networkNamespaces]) {
       mkdirSync(folder, { recursive: true, mode: 0o711 });
     }
@@ -92,7 +96,8 @@ export class Engine {
     const namespaces = new NamespaceWorker();
     namespaces.warm();
     const containers = new ContainerStore(db, newConsole);
-    const programs: MonitorPrograms = { conmon, runtime, runtimeOptions: ["--root", layout.runtimeRoot] };
+    const runtimes = new Runtimes(options.conmon, layout.runtimeRoot, options.runtimes, options.defaultRuntime);
+    const programsOf = (id: string) => runtimes.get(containers.find(id)?.record.hostConfig.Runtime ?? "");
     const context: EngineContext = {
       layout,
       log,
@@ -103,7 +108,7 @@ export class Engine {
         layout,
         log,
         emit,
-        runtime,
+        runtime: runtimes.get("").runtime,
         registry: new RegistryClient(registry),
         users: usersOf(containers),
       }),
@@ -119,8 +124,9 @@ export class Engine {
       volumes: new VolumeService(db, layout, emit, log),
       events,
       host,
-      programs,
-      runtime: new OciRuntime(programs),
+      runtimes,
+      programsOf,
+      runtime: new OciRuntime(programsOf),
       exits: new ExitWatcher(layout.exits),
       namespaces,
     };

@@ -5,6 +5,7 @@ import type { NetworkService } from "#engine/network/service.ts";
 import type { MonitorPrograms } from "#engine/runtime/conmon.ts";
 import type { ExitWatcher } from "#engine/runtime/exits.ts";
 import type { OciRuntime } from "#engine/runtime/oci-runtime.ts";
+import type { Runtimes } from "#engine/runtime/runtimes.ts";
 import type { HostFacts } from "#engine/spec/host.ts";
 import type { VolumeService } from "#engine/volume/service.ts";
 import type { Logger } from "#lib/log.ts";
@@ -24,7 +25,9 @@ export interface EngineContext {
   readonly volumes: VolumeService;
   readonly events: EventBus;
   readonly host: HostFacts;
-  readonly programs: MonitorPrograms;
+  readonly runtimes: Runtimes;
+  /** What runs a container: its own choice among `runtimes`. */
+  readonly programsOf: (id: string) => MonitorPrograms;
   readonly runtime: OciRuntime;
   readonly exits: ExitWatcher;
   readonly namespaces: NamespaceWorker;

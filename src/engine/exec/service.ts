@@ -135,7 +135,7 @@ export class ExecService {
     exec.ended = ended.promise;
     exec.status = "running";
     try {
-      const { pid, exitCode } = await execMonitored(this.#context.programs, {
+      const { pid, exitCode } = await execMonitored(this.#context.programsOf(container.id), {
         containerId: container.id,
         folder,
         exitFolder: folder,

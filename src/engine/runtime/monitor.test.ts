@@ -18,7 +18,7 @@ const programs: MonitorPrograms = {
   runtime: findProgram("crun"),
   runtimeOptions: ["--root", join(root, "runtime")],
 };
-const runtime = new OciRuntime(programs);
+const runtime = new OciRuntime(() => programs);
 let count = 0;
 
 beforeAll(() => {

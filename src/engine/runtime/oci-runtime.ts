@@ -5,37 +5,38 @@ import { RuntimeRefusal } from "./conmon.ts";
 
 /** Runs containers by the OCI runtime command line interface; every method is one child process. */
 export class OciRuntime {
-  readonly #programs: MonitorPrograms;
+  readonly #programsOf: (id: string) => MonitorPrograms;
 
-  constructor(programs: MonitorPrograms) {
-    this.#programs = programs;
+  /** `programsOf` names the runtime of a container. */
+  constructor(programsOf: (id: string) => MonitorPrograms) {
+    this.#programsOf = programsOf;
   }
 
   /** Lets a created container run. Throws RuntimeRefusal. */
   async start(id: string): Promise<void> {
-    await this.#run(["start", id]);
+    await this.#run(id, ["start", id]);
   }
 
   /** Kills what is left, removes cgroup and state. Idempotent: an unknown container is fine. */
   async delete(id: string): Promise<void> {
-    await this.#run(["delete", "--force", id]).catch((error: unknown) => {
+    await this.#run(id, ["delete", "--force", id]).catch((error: unknown) => {
       if (error instanceof RuntimeRefusal && /does not exist|No such file/.test(error.output)) return;
       throw error;
     });
   }
 
   async pause(id: string): Promise<void> {
-    await this.#run(["pause", id]);
+    await this.#run(id, ["pause", id]);
   }
 
   async resume(id: string): Promise<void> {
-    await this.#run(["resume", id]);
+    await this.#run(id, ["resume", id]);
   }
 
   /** The runtime's word on a container; undefined where it knows none of that id. */
   async status(id: string): Promise<"creating" | "created" | "running" | "paused" | "stopped" | undefined> {
     try {
-      const state = JSON.parse(await this.#run(["state", id])) as { status: "created" };
+      const state = JSON.parse(await this.#run(id, ["state", id])) as { status: "created" };
       return state.status;
     } catch (error) {
       if (error instanceof RuntimeRefusal) return undefined;
@@ -43,8 +44,9 @@ export class OciRuntime {
     }
   }
 
-  async #run(command: readonly string[]): Promise<string> {
-    const child = Bun.spawn([this.#programs.runtime, ...this.#programs.runtimeOptions, ...command], {
+  async #run(id: string, command: readonly string[]): Promise<string> {
+    const { runtime, runtimeOptions } = this.#programsOf(id);
+    const child = Bun.spawn([runtime, ...runtimeOptions, ...command], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     const [output, problem, code] = await Promise.all([
