@@ -94,6 +94,10 @@ export class Layout {
   sharedMemory(id: string): string {
     return join(this.bundle(id), "shm");
   }
+  /** Mount points of the parts of volumes that a container gets (`volume-subpath`). */
+  subpaths(id: string): string {
+    return join(this.bundle(id), "subpaths");
+  }
   /** Execs of a container, a folder each. */
   execs(containerId: string): string {
     return join(this.bundle(containerId), "exec");

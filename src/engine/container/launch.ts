@@ -16,7 +16,7 @@ import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
 import { sandboxRequest } from "./network.ts";
 import { isRunning } from "./record.ts";
-import { mountRootfs, removeBundle } from "./rootfs.ts";
+import { holdSubpaths, mountRootfs, removeBundle } from "./rootfs.ts";
 
 /** The process could not be started; `exitCode` is what `docker run` then exits with, and what inspect shows. */
 export class StartFailure extends EngineError {
@@ -35,7 +35,7 @@ export interface Launched {
 
 /** The caller holds the container's lock. Rejects with StartFailure where the runtime refused, and as its parts do. */
 export async function launch(context: EngineContext, container: Container): Promise<Launched> {
-  const { layout, networks, runtime, exits, programs } = context;
+  const { layout, networks, runtime, exits } = context;
   const { id, config, hostConfig, mounts } = container.record;
   await using undo = new AsyncDisposableStack();
 
@@ -59,7 +59,7 @@ export async function launch(context: EngineContext, container: Container): Prom
       hostConfig,
       rootfs,
       user,
-      mounts,
+      mounts: holdSubpaths(context, id, mounts),
       files: writeHostFiles(context, container, sandbox),
       namespaces: namespacePaths(context, container, sandbox),
       ...(shmPath !== undefined && { shmPath }),
@@ -72,7 +72,7 @@ export async function launch(context: EngineContext, container: Container): Prom
   exits.forget(id);
   undo.defer(() => runtime.delete(id));
   try {
-    const pid = await createMonitored(programs, {
+    const pid = await createMonitored(context.programsOf(id), {
       containerId: id,
       folder: bundle,
       exitFolder: layout.exits,

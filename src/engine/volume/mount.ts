@@ -30,7 +30,7 @@ export interface ResolvedMount {
     /** The client named the propagation itself: it must then be had. */
     explicitPropagation: boolean;
   };
-  /** Options of mount(8) after the defaults. */
+  /** Options of mount(8), the defaults among them. */
   tmpfs?: { options: string[] };
 }
 

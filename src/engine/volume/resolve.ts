@@ -6,6 +6,7 @@ import { EngineError } from "#lib/errors.ts";
 import type { ResolvedMount } from "./mount.ts";
 import { checkVolumeName, randomVolumeName } from "./names.ts";
 import { parseVolumeSpec } from "./spec.ts";
+import { tmpfsOptions } from "./tmpfs-options.ts";
 
 export interface ResolveMountsInput {
   hostConfig: HostConfig;
@@ -119,8 +120,9 @@ function fromMount(mount: Mount, volumePath: (name: string) => string): Resolved
       const options = mount.VolumeOptions ?? {};
       const driver = options.DriverConfig?.Name ?? "";
       if (driver !== "" && driver !== "local") throw unknownDriver(driver);
-      if (Object.keys(options.DriverConfig?.Options ?? {}).length > 0)
-        throw refuse("driver options are not supported yet");
+      if (Object.keys(options.DriverConfig?.Options ?? {}).length > 0) throw refuse("driver options are not supported");
+      if (readOnly && !mount.Source) throw refuse("must not set ReadOnly mode when using anonymous volumes");
+      if (options.Subpath && !mount.Source) throw refuse("must not set Subpath when using anonymous volumes");
       const name = mount.Source ? checkVolumeName(mount.Source) : randomVolumeName();
       const result = volume(name, !mount.Source, destination, volumePath);
       const subpath = options.Subpath ?? "";
@@ -142,18 +144,22 @@ function fromMount(mount: Mount, volumePath: (name: string) => string): Resolved
     }
     case "tmpfs":
       if (mount.Source) throw refuse("field Source must not be specified");
-      return { ...tmpfs(destination, tmpfsOptions(mount), true), readOnly };
+      return { ...tmpfs(destination, mountOptions(mount), true), readOnly };
     default:
       throw new EngineError("invalid", `mount type "${type}" is not supported`);
   }
 }
 
-function tmpfsOptions({ TmpfsOptions: options, ReadOnly }: Mount): string[] {
+function mountOptions({ TmpfsOptions: options, ReadOnly }: Mount): string[] {
   return [
     ...(options?.SizeBytes ? [`size=${options.SizeBytes}`] : []),
     ...(options?.Mode ? [`mode=${options.Mode.toString(8)}`] : []),
     ...(ReadOnly === true ? ["ro"] : []),
-    ...(options?.Options ?? []).flatMap((pair) => (pair === null ? [] : [pair.join("=")])),
+    ...(options?.Options ?? []).map((pair) => {
+      const option = pair?.join("=") ?? "";
+      if (option === "exec" || option === "noexec") return option;
+      throw new EngineError("invalid", `invalid mount config for type "tmpfs": invalid option: ${option}`);
+    }),
   ];
 }
 
@@ -204,7 +210,7 @@ function tmpfs(destination: string, options: string[], listed: boolean): Resolve
     readOnly: options.includes("ro"),
     propagation: "",
     listed,
-    tmpfs: { options },
+    tmpfs: { options: tmpfsOptions(options) },
   };
 }
 
@@ -234,6 +240,7 @@ function missingSource(source: string): EngineError {
   return new EngineError("invalid", `invalid mount config for type "bind": bind source path does not exist: ${source}`);
 }
 
+/** Not "not-found": clients that create a container take that for the image's. */
 function unknownDriver(driver: string): EngineError {
-  return new EngineError("not-found", `error looking up volume plugin ${driver}: plugin "${driver}" not found`);
+  return new EngineError("invalid", `error looking up volume plugin ${driver}: plugin "${driver}" not found`);
 }
