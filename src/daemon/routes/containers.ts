@@ -34,6 +34,7 @@ import { EngineError } from "#lib/errors.ts";
 import type { Hijack } from "#lib/http/hijack.ts";
 import { type ApiRouter, compareVersions, type Exchange } from "../api.ts";
 import { sendBytes, sendRecords, supported } from "../streams.ts";
+import { adaptCreateRequest } from "./create-request.ts";
 
 /** What a backend may answer at once or later. */
 export type Awaitable<T> = T | Promise<T>;
@@ -119,8 +120,8 @@ export type ContainerBackend = ContainerStateBackend &
   ContainerCommitBackend &
   Partial<ContainerOptionalBackend & ContainerArchiveBackend>;
 
-/** `/containers` and `/commit`. */
-export function addContainerRoutes(router: ApiRouter, backend: ContainerBackend): void {
+/** `/containers` and `/commit`. `unifiedCgroups`: the host has cgroup v2 alone. */
+export function addContainerRoutes(router: ApiRouter, backend: ContainerBackend, unifiedCgroups: boolean): void {
   router.add("GET", "/containers/json", async (exchange) => {
     const { query } = exchange;
     exchange.json(
@@ -135,8 +136,11 @@ export function addContainerRoutes(router: ApiRouter, backend: ContainerBackend)
   });
   router.add("POST", "/containers/create", async (exchange) => {
     const request = await exchange.requiredBody(containerCreateSchema);
-    const platform = exchange.query.platformText("platform");
-    exchange.json(201, await backend.create(exchange.query.text("name"), request, platform));
+    const warnings = adaptCreateRequest(request, exchange.version, unifiedCgroups);
+    const platform =
+      compareVersions(exchange.version, "1.41") < 0 ? undefined : exchange.query.platformText("platform");
+    const answer = await backend.create(exchange.query.text("name"), request, platform);
+    exchange.json(201, { ...answer, Warnings: [...answer.Warnings, ...warnings] });
   });
   router.add("POST", "/containers/prune", async (exchange) => {
     exchange.json(200, await backend.prune(exchange.query.filters()));

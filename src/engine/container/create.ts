@@ -1,9 +1,15 @@
 /** Makes a container: everything that can be refused is refused here, everything slow is left to the start. */
 import { hostname } from "node:os";
-import type { ContainerCreateRequest, ContainerCreateResponse, LogConfig } from "#api/types/container.ts";
+import type {
+  ContainerConfig,
+  ContainerCreateRequest,
+  ContainerCreateResponse,
+  HostConfig,
+} from "#api/types/container.ts";
 import type { Platform } from "#api/types/system.ts";
 import { wireConfig } from "#engine/image/inspect.ts";
 import { Console } from "#engine/runtime/console.ts";
+import { hostPlatform, platformRank } from "#oci/platform.ts";
 import { mergeImageConfig } from "#engine/spec/image-config.ts";
 import { validateContainer } from "#engine/spec/validate.ts";
 import { resolveMounts } from "#engine/volume/resolve.ts";
@@ -11,12 +17,11 @@ import { EngineError } from "#lib/errors.ts";
 import { formatTime, now } from "#lib/time.ts";
 import { Container } from "./container.ts";
 import { announce, type EngineContext } from "./context.ts";
+import { checkLogConfig } from "./log-options.ts";
 import { checkName, inventName } from "./names.ts";
 import { sandboxRequest } from "./network.ts";
 import { type ContainerRecord, initialState } from "./record.ts";
 import { parseSignal } from "./signals.ts";
-
-const LOG_DRIVERS = ["", "json-file", "local", "none"];
 
 export async function createContainer(
   context: EngineContext,
@@ -33,26 +38,30 @@ export async function createContainer(
     throw new EngineError("invalid", "config cannot be empty in order to create a container");
   }
   const image = images.resolve(request.Config.Image);
-  const warnings = assertPlatform(image.config, platform);
+  const warnings = checkPlatform(image.config, platform);
   const config = mergeImageConfig(request.Config, wireConfig(image.config.config));
   const hostConfig = structuredClone(request.HostConfig);
   const id = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
 
   if (config.StopSignal) parseSignal(config.StopSignal);
+  warnings.push(...checkHealth(request.Config, config));
   hostConfig.LogConfig = checkLogConfig(hostConfig.LogConfig);
+  hostConfig.Runtime ||= context.runtimes.default;
+  context.runtimes.get(hostConfig.Runtime);
   if (hostConfig.NetworkMode === "" || hostConfig.NetworkMode === "default") hostConfig.NetworkMode = "bridge";
-  if (config.Hostname === "") {
-    config.Hostname = hostConfig.NetworkMode === "host" || hostConfig.UTSMode === "host" ? hostname() : id.slice(0, 12);
+  if (hostConfig.NetworkMode.startsWith("container:") && Object.keys(request.Config.ExposedPorts ?? {}).length > 0) {
+    throw new EngineError("invalid", "conflicting options: port exposing and the container type network mode");
   }
   warnings.push(...validateContainer(config, hostConfig, context.host));
   for (const mode of ["NetworkMode", "IpcMode", "PidMode"] as const) {
     const other = /^container:(.+)$/.exec(hostConfig[mode])?.[1];
-    if (other !== undefined) hostConfig[mode] = `container:${containers.get(other).id}`;
+    if (other !== undefined) hostConfig[mode] = `container:${referred(() => containers.get(other)).id}`;
   }
+  fillHostname(containers, id, config, hostConfig);
   const mounts = resolveMounts({
     hostConfig,
     volumes: config.Volumes,
-    mountsOf: (other) => containers.get(other).record.mounts,
+    mountsOf: (other) => referred(() => containers.get(other)).record.mounts,
     volumePath: (volume) => layout.volumeData(volume),
   });
 
@@ -68,7 +77,7 @@ export async function createContainer(
     networkingConfig: request.NetworkingConfig,
     mounts,
   };
-  networks.validate(sandboxRequest(record));
+  referred(() => networks.validate(sandboxRequest(record)));
   await using undo = new AsyncDisposableStack();
   await snapshots.prepare(id, record.chain);
   undo.defer(() => snapshots.remove(id));
@@ -81,35 +90,62 @@ export async function createContainer(
   return { Id: id, Warnings: warnings };
 }
 
+/** Looks up what a request refers to. Its absence is no "not-found": clients take that for the image's, and pull it. */
+function referred<T>(look: () => T): T {
+  try {
+    return look();
+  } catch (cause) {
+    if (cause instanceof EngineError && cause.kind === "not-found") {
+      throw new EngineError("invalid", cause.message, { cause });
+    }
+    throw cause;
+  }
+}
+
+/** Who shares a network has the host name that is known there. */
+function fillHostname(
+  containers: EngineContext["containers"],
+  id: string,
+  config: ContainerConfig,
+  { NetworkMode, UTSMode }: HostConfig,
+): void {
+  if (NetworkMode.startsWith("container:")) {
+    const other = containers.get(NetworkMode.slice("container:".length)).record.config;
+    config.Hostname = other.Hostname;
+    config.Domainname = other.Domainname;
+  } else if (config.Hostname === "") {
+    config.Hostname = NetworkMode === "host" || UTSMode === "host" ? hostname() : id.slice(0, 12);
+  }
+}
+
+/** Nobody runs health checks yet: what the client asks for is refused, an image with one runs without. */
+function checkHealth(asked: ContainerConfig, merged: ContainerConfig): string[] {
+  const wants = (config: ContainerConfig): boolean =>
+    config.Healthcheck !== undefined && config.Healthcheck !== null && config.Healthcheck.Test?.[0] !== "NONE";
+  if (wants(asked)) throw new EngineError("not-implemented", "health checks are not supported yet");
+  return wants(merged) ? ["The image's health check is not run: health checks are not supported yet."] : [];
+}
+
 export function newConsole({ config }: ContainerRecord): Console {
   return new Console({ tty: config.Tty, stdin: config.OpenStdin, stdinOnce: config.StdinOnce });
 }
 
-/** conmon's file serves every local driver; options would be promises that nobody keeps. */
-function checkLogConfig({ Type, Config }: LogConfig): LogConfig {
-  if (!LOG_DRIVERS.includes(Type)) {
-    throw new EngineError("invalid", `logger: no log driver named '${Type}' is registered`);
+function checkPlatform(image: { os?: string; architecture?: string }, wanted: Platform | undefined): string[] {
+  const have = { os: image.os ?? "linux", architecture: image.architecture ?? "" };
+  const fits = (platform: Platform): boolean => have.architecture === "" || platformRank(platform, have) !== undefined;
+  const words = ({ os, architecture }: Platform): string => `${os}/${architecture}`;
+  if (wanted === undefined) {
+    const host: Platform = { os: hostPlatform().os, architecture: hostPlatform().architecture };
+    if (fits(host)) return [];
+    return [
+      `The requested image's platform (${words(have)}) does not match the detected host platform (${words(host)}) ` +
+        "and no specific platform was requested",
+    ];
   }
-  const option = Object.keys(Config ?? {})[0];
-  if (option !== undefined) {
-    throw new EngineError(
-      "invalid",
-      `the log option '${option}' is not supported by the log driver '${Type || "json-file"}'`,
-    );
-  }
-  return { Type: Type || "json-file", Config: {} };
-}
-
-function assertPlatform(image: { os?: string; architecture?: string }, wanted: Platform | undefined): string[] {
-  if (wanted === undefined) return [];
-  const differs =
-    (wanted.os && image.os && wanted.os !== image.os) ||
-    (wanted.architecture && image.architecture && wanted.architecture !== image.architecture);
-  if (!differs) return [];
-  const have = `${image.os}/${image.architecture}`;
+  if (fits(wanted)) return [];
   throw new EngineError(
     "not-found",
-    `image with reference was found but its platform (${have}) does not match the specified platform ` +
-      `(${wanted.os}/${wanted.architecture})`,
+    `image with reference was found but its platform (${words(have)}) does not match the specified platform ` +
+      `(${words(wanted)})`,
   );
 }

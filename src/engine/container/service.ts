@@ -35,6 +35,7 @@ import { createContainer } from "./create.ts";
 import { inspectContainer, summarize } from "./inspect.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { selectContainers, selectPrunable } from "./list.ts";
+import { logDetails } from "./log-options.ts";
 import { checkName } from "./names.ts";
 import { connectNetwork, disconnectNetwork } from "./network-attachment.ts";
 import { pauseContainer, unpauseContainer } from "./pause.ts";
@@ -253,8 +254,7 @@ export class ContainerService {
   }
 
   #readLog(container: Container, query: ContainerLogsQuery, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    const { config } = container.record;
-    const details = Object.entries(config.Labels).map(([key, value]) => `${key}=${value}`);
+    const { config, hostConfig } = container.record;
     return readLog(
       this.#context.layout.containerLog(container.id),
       {
@@ -264,7 +264,7 @@ export class ContainerService {
         timestamps: query.timestamps,
         follow: query.follow && isRunning(container.state),
         stopped: container.run?.signal ?? AbortSignal.abort(),
-        ...(query.details && { details: details.join(",") }),
+        ...(query.details && { details: logDetails(config, hostConfig.LogConfig) }),
         ...(query.tail !== undefined && { tail: query.tail }),
         ...(query.since !== undefined && { since: query.since }),
         ...(query.until !== undefined && { until: query.until }),

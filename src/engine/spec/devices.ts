@@ -82,13 +82,18 @@ function devicesFrom(onHost: string, inContainer: string): DeviceSpec[] {
     real = realpathSync(onHost);
     stat = lstatSync(real);
   } catch (cause) {
-    throw cannotAdd(onHost, errorMessage(cause), cause);
+    throw cannotAdd(onHost, goReason(cause), cause);
   }
   const device = deviceSpec(target, stat);
   if (device !== undefined) return [device];
   const found = stat.isDirectory() ? walk(real, () => true).map((node) => move(node, real, target)) : [];
   if (found.length === 0) throw cannotAdd(onHost, "not a device node");
   return found;
+}
+
+/** `ENOENT: no such file or directory, lstat '/dev/x'` without what the message says already. */
+function goReason(cause: unknown): string {
+  return errorMessage(cause).replace(/^E[A-Z]+: (.*), \w+ '.*'$/s, "$1");
 }
 
 function move(node: DeviceSpec, from: string, to: string): DeviceSpec {

@@ -16,7 +16,7 @@ import { parseSecurityOptions, type SecurityOptions } from "./security-options.t
 const DEFAULT_SHM_SIZE = 64 << 20;
 
 /**
- * Checks a create request after `mergeImageConfig` and before defaults of the host name. Returns warnings for the client.
+ * Checks a create request after `mergeImageConfig` and before the host name is filled in. Returns warnings for the client.
  * Mutates both as Docker does: defaults are filled in (ShmSize, IpcMode, CgroupnsMode, MemorySwap, MaskedPaths…),
  * the working directory is cleaned, limits that the kernel lacks are taken out.
  *
@@ -117,6 +117,10 @@ function validateModes(config: ContainerConfig, hostConfig: HostConfig): void {
   if (!NetworkMode.startsWith("container:")) return;
   refuse(NetworkMode === "container:", "invalid container format container:<name|id>");
   refuse(config.Hostname !== "", "conflicting options: hostname and the network mode");
+  refuse(Boolean(hostConfig.Dns?.length), "conflicting options: dns and the network mode");
+  refuse(Boolean(hostConfig.ExtraHosts?.length), "conflicting options: custom host-to-IP mapping and the network mode");
+  const publishes = hostConfig.PublishAllPorts || Object.keys(hostConfig.PortBindings ?? {}).length > 0;
+  refuse(publishes, "conflicting options: port publishing and the container type network mode");
 }
 
 function validateUnsupported(hostConfig: HostConfig): void {
@@ -129,6 +133,11 @@ function validateUnsupported(hostConfig: HostConfig): void {
       `could not select device driver ${JSON.stringify(Driver)} with capabilities: [${wanted}]`,
     );
   }
+  refuse(
+    Boolean(hostConfig.Links?.length),
+    "container links are not supported: join the containers by a network of their own",
+  );
+  refuse(hostConfig.Cgroup !== "", `invalid cgroup mode: ${hostConfig.Cgroup}`);
   const option = Object.keys(StorageOpt ?? {})[0];
   refuse(option !== undefined, `--storage-opt is not supported: ${option}`);
   const realtime = hostConfig.CpuRealtimePeriod !== 0 || hostConfig.CpuRealtimeRuntime !== 0;
