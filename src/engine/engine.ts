@@ -97,7 +97,7 @@ export class Engine {
     namespaces.warm();
     const containers = new ContainerStore(db, newConsole);
     const runtimes = new Runtimes(options.conmon, layout.runtimeRoot, options.runtimes, options.defaultRuntime);
-    const programsOf = (id: string) => runtimes.get(containers.find(id)?.record.hostConfig.Runtime ?? "");
+    const programsOf = (id: string) => runtimes.of(containers.find(id)?.record);
     const context: EngineContext = {
       layout,
       log,

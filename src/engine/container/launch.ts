@@ -72,7 +72,7 @@ export async function launch(context: EngineContext, container: Container): Prom
   exits.forget(id);
   undo.defer(() => runtime.delete(id));
   try {
-    const pid = await createMonitored(context.programsOf(id), {
+    const pid = await createMonitored(context.runtimes.get(hostConfig.Runtime ?? ""), {
       containerId: id,
       folder: bundle,
       exitFolder: layout.exits,

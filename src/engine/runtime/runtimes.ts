@@ -31,4 +31,9 @@ export class Runtimes {
     if (programs === undefined) throw new EngineError("invalid", `unknown or invalid runtime name: ${name}`);
     return programs;
   }
+
+  /** That of an existing container; the default where it is gone from the configuration: any can clean up. */
+  of(container: { hostConfig: { Runtime?: string } } | undefined): MonitorPrograms {
+    return this.#programs.get(container?.hostConfig.Runtime ?? "") ?? this.get("");
+  }
 }
