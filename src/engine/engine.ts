@@ -138,6 +138,7 @@ export class Engine {
     await this.volumes.recover();
     await this.containers.recover();
     this.execs.recover();
+    this.images.recover();
   }
 
   /** Containers run on, unless `stop`. */

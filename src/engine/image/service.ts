@@ -77,6 +77,11 @@ export class ImageService {
     };
   }
 
+  /** Removes, in the background, what pulls and loads that a crash cut off have left. */
+  recover(): void {
+    this.#context.releaseSoon();
+  }
+
   resolve(name: string): Image {
     return resolveImage(this.#context.table, name);
   }
