@@ -1,6 +1,7 @@
 /** The container engine: its parts, wired over one data root, and the order in which they wake and rest. */
 import type { Database } from "bun:sqlite";
 import { mkdirSync } from "node:fs";
+import { errorMessage } from "#lib/errors.ts";
 import type { Logger } from "#lib/log.ts";
 import { prepareHost } from "#linux/cgroup.ts";
 import { NamespaceWorker } from "#linux/namespaces.ts";
@@ -25,6 +26,7 @@ import type { NetworkOptions } from "./network/types.ts";
 import { ExitWatcher } from "./runtime/exits.ts";
 import { OciRuntime } from "./runtime/oci-runtime.ts";
 import { type RuntimeProgram, Runtimes } from "./runtime/runtimes.ts";
+import { loadAppArmorProfile } from "./spec/apparmor.ts";
 import { type HostFacts, readHostFacts } from "./spec/host.ts";
 import { volumeSchema } from "./volume/schema.ts";
 import { VolumeService } from "./volume/service.ts";
@@ -135,10 +137,22 @@ export class Engine {
 
   /** Takes over what the last daemon left. Call once, before anything else. */
   async recover(): Promise<void> {
+    await this.#loadAppArmor();
     await this.volumes.recover();
     await this.containers.recover();
     this.execs.recover();
     this.images.recover();
+  }
+
+  /** Without its profile a container could not start: it runs without AppArmor then, and the log says so. */
+  async #loadAppArmor(): Promise<void> {
+    if (!this.host.apparmor) return;
+    try {
+      await loadAppArmorProfile();
+    } catch (error) {
+      this.host.apparmor = false;
+      this.#context.log.warn({ error: errorMessage(error) }, "containers run without AppArmor");
+    }
   }
 
   /** Containers run on, unless `stop`. */

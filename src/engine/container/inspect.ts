@@ -1,6 +1,7 @@
 /** Shows a container as the Engine API does. */
 import { join } from "node:path";
 import type { ContainerInspect, ContainerState, ContainerSummary } from "#api/types/container.ts";
+import { appArmorProfileOf } from "#engine/spec/build.ts";
 import { toMountPoint } from "#engine/volume/mount.ts";
 import { now } from "#lib/time.ts";
 import type { Container } from "./container.ts";
@@ -52,7 +53,7 @@ export async function inspectContainer(
     Platform: record.platform,
     MountLabel: "",
     ProcessLabel: "",
-    AppArmorProfile: "",
+    AppArmorProfile: appArmorProfileOf(context.host, hostConfig),
     ExecIDs: container.execIds.size === 0 ? null : [...container.execIds],
     HostConfig: hostConfig,
     GraphDriver: { Name: "overlay2", Data: await graphData(context, id) },

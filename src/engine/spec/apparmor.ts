@@ -7,7 +7,12 @@ export const defaultAppArmorProfile = "berth-default";
 /** Whether the kernel enforces AppArmor profiles. */
 export function appArmorEnabled(): boolean {
   const file = "/sys/module/apparmor/parameters/enabled";
-  return existsSync(file) && readFileSync(file, "utf8").startsWith("Y");
+  // The second is missing where securityfs is not mounted: nobody can load a profile there.
+  return (
+    existsSync(file) &&
+    readFileSync(file, "utf8").startsWith("Y") &&
+    existsSync("/sys/kernel/security/apparmor/.replace")
+  );
 }
 
 /**
@@ -54,13 +59,12 @@ ${denied.map((rule) => `  deny ${rule},`).join("\n")}
 }
 
 /**
- * Loads the default profile into the kernel unless it is there. A few milliseconds in a child process, once per start.
+ * Loads the default profile into the kernel; an older one of that name is replaced, for running containers too.
+ * Some milliseconds in a child process, once per start.
  *
  * Rejects with kind "unavailable" where `apparmor_parser` is missing or refuses; containers must then run unconfined.
  */
 export async function loadAppArmorProfile(): Promise<void> {
-  const loaded = "/sys/kernel/security/apparmor/profiles";
-  if (existsSync(loaded) && readFileSync(loaded, "utf8").includes(`${defaultAppArmorProfile} (`)) return;
   const parser = Bun.which("apparmor_parser", { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` });
   if (parser === null) {
     throw new EngineError("unavailable", "AppArmor is on but apparmor_parser is missing: install the package apparmor");

@@ -109,13 +109,21 @@ function containerProcess(
     capabilities: { bounding, effective: bounding, permitted: bounding, inheritable: [], ambient: [] },
     rlimits: [],
     noNewPrivileges: security.noNewPrivileges,
-    ...(host.apparmor && {
-      apparmorProfile: security.apparmor ?? (hostConfig.Privileged ? "unconfined" : defaultAppArmorProfile),
-    }),
+    ...(host.apparmor && { apparmorProfile: profileName(security.apparmor, hostConfig) }),
     oomScoreAdj: host.capabilities.includes("CAP_SYS_RESOURCE")
       ? hostConfig.OomScoreAdj
       : Math.max(hostConfig.OomScoreAdj, host.oomScoreAdj),
   };
+}
+
+/** Name of the AppArmor profile that confines a container, "unconfined", or empty on a host without AppArmor. */
+export function appArmorProfileOf(host: HostFacts, hostConfig: HostConfig): string {
+  if (!host.apparmor) return "";
+  return profileName(parseSecurityOptions(hostConfig.SecurityOpt ?? []).apparmor, hostConfig);
+}
+
+function profileName(asked: string | undefined, { Privileged }: HostConfig): string {
+  return asked ?? (Privileged ? "unconfined" : defaultAppArmorProfile);
 }
 
 function containerSeccomp(
