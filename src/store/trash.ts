@@ -1,13 +1,15 @@
-/** Removes trees without anyone waiting: a rename now, the unlinking later in a low-priority helper. */
-import { mkdirSync, readdirSync, renameSync } from "node:fs";
+/** Removes trees without anyone waiting: a rename now, the unlinking later, of large ones in a low-priority helper. */
+import { mkdirSync, readdirSync, renameSync, rmdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { emptyFolder } from "#linux/helper-client.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { Logger } from "#lib/log.ts";
 import type { Layout } from "./layout.ts";
 
-/** Milliseconds to gather before a helper is started: it costs more than removing one container's folder. */
+/** Milliseconds to gather, so that the clean-up does not fall into a burst of starts. */
 const gatherTime = 1000;
+/** Files and folders that are unlinked here: a helper costs as much as a few thousand of them. */
+const smallTree = 200;
 
 export class Trash implements AsyncDisposable {
   readonly #layout: Layout;
@@ -59,8 +61,14 @@ export class Trash implements AsyncDisposable {
 
   async #empty(): Promise<void> {
     const { trash } = this.#layout;
-    if (this.#stop.signal.aborted || readdirSync(trash).length === 0) return;
     try {
+      let large = false;
+      for (const name of readdirSync(trash)) {
+        if (this.#stop.signal.aborted) return;
+        if (removeTree(join(trash, name), smallTree) === undefined) large = true;
+        await nextTurn();
+      }
+      if (!large) return;
       for (const failure of await emptyFolder(trash, this.#stop.signal)) {
         this.#log.warn({ folder: trash }, `cannot remove from the trash: ${failure}`);
       }
@@ -69,4 +77,36 @@ export class Trash implements AsyncDisposable {
       this.#log.warn({ folder: trash }, `cannot empty the trash: ${errorMessage(error)}`);
     }
   }
+}
+
+/**
+ * Unlinks at most `budget` files and folders; answers what is left of the budget, undefined where it did not
+ * suffice or something resisted. Links are not followed.
+ */
+function removeTree(path: string, budget: number): number | undefined {
+  let left = budget;
+  try {
+    for (const entry of readdirSync(path, { withFileTypes: true })) {
+      if (left <= 1) return undefined;
+      const below = join(path, entry.name);
+      if (entry.isDirectory()) {
+        const rest = removeTree(below, left - 1);
+        if (rest === undefined) return undefined;
+        left = rest;
+      } else {
+        unlinkSync(below);
+        left--;
+      }
+    }
+    rmdirSync(path);
+    return left - 1;
+  } catch {
+    // A file instead of a folder, a name that is no text, an immutable file: the helper knows them all.
+    return undefined;
+  }
+}
+
+/** Lets requests come between. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
