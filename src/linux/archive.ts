@@ -17,6 +17,7 @@ const symbols = {
   archive_read_support_format_tar: { args: ["ptr"], returns: "int" },
   archive_read_support_format_raw: { args: ["ptr"], returns: "int" },
   archive_read_support_format_empty: { args: ["ptr"], returns: "int" },
+  archive_read_set_options: { args: ["ptr", "ptr"], returns: "int" },
   archive_read_open_fd: { args: ["ptr", "int", "u64"], returns: "int" },
   archive_read_open_memory: { args: ["ptr", "ptr", "u64"], returns: "int" },
   archive_read_next_header: { args: ["ptr", "ptr"], returns: "int" },
@@ -87,6 +88,13 @@ export class ArchiveReader implements Disposable {
       this.#check(lib.archive_read_support_format_raw(this.#archive));
     }
     this.#check(lib.archive_read_support_format_empty(this.#archive));
+  }
+
+  /** Goes on after an archive's end mark: tars written one after the other count as one. Before `open`. */
+  readConcatenated(): void {
+    this.#check(
+      this.#lib.archive_read_set_options(this.#archive, ptr(Buffer.from("tar:read_concatenated_archives\0"))),
+    );
   }
 
   /** Starts reading from a descriptor, which stays the caller's. */

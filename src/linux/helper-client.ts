@@ -39,6 +39,10 @@ export interface UnpackRequest {
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** Refuse to replace a directory by something else or the reverse (docker cp). */
   readonly keepDirectories?: boolean;
+  /** Leave a symbolic link to a directory where an entry for a directory has its name (Debian's merged /usr). */
+  readonly keepDirectoryLinks?: boolean;
+  /** Several tars one after the other. */
+  readonly concatenated?: boolean;
 }
 
 export interface UnpackResult extends UnpackTreeResult {
@@ -63,6 +67,8 @@ export async function unpackArchive(request: UnpackRequest, signal?: AbortSignal
     maxEntries,
     owner: request.owner ?? null,
     keepDirectories: request.keepDirectories ?? false,
+    keepDirectoryLinks: request.keepDirectoryLinks ?? false,
+    concatenated: request.concatenated ?? false,
   };
   const input = typeof archive === "string" ? openSync(archive, "r") : archive;
   try {
@@ -97,6 +103,30 @@ async function unpackThroughPipe(
   if (decompressed?.status === "rejected") throw decompressed.reason;
   if (unpacked?.status !== "fulfilled") throw unpacked?.reason;
   return { ...(unpacked.value as UnpackTreeResult), ...(decompressed?.value as DecompressResult) };
+}
+
+/**
+ * Writes `source` without its compression (gzip, zstd, xz, bzip2) to the new file `target`. Rejects "invalid" where it
+ * is damaged or would become larger than `maxBytes`; what was written till then is for the caller to remove.
+ */
+export async function decompressFile(
+  source: string,
+  target: string,
+  maxBytes: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  const input = openSync(source, "r");
+  try {
+    const output = openSync(target, "wx", 0o600);
+    try {
+      const request: DecompressRequest = { algorithm: "sha256", maxBytes };
+      await start("decompress", request, input, output, signal).outcome;
+    } finally {
+      closeSync(output);
+    }
+  } finally {
+    closeSync(input);
+  }
 }
 
 /** Whether a file begins like a gzip, zstd, xz or bzip2 stream. */

@@ -1,7 +1,7 @@
 /** Writes the entries of an untrusted archive below a root: few calls per file, and no name that leads anywhere else. */
 import { constants } from "node:fs";
 import { EngineError } from "#lib/errors.ts";
-import { S_IFCHR, S_IFDIR, S_IFMT, show, type TreeCalls } from "./helper-calls.ts";
+import { S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, show, type TreeCalls } from "./helper-calls.ts";
 import { O_CREAT, O_EXCL, type SyscallName } from "./libc.ts";
 import { EEXIST, ELOOP, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM } from "./syscall-error.ts";
 
@@ -21,6 +21,13 @@ export interface Attributes {
   attributes(each: (name: string, value: number, size: number) => void): void;
 }
 
+export interface TreeOptions {
+  /** Replacing a directory by something else, or the reverse, is refused. */
+  readonly keepDirectories: boolean;
+  /** An entry for a directory leaves a symbolic link to one where it is (`bin` → `usr/bin`) and describes its target. */
+  readonly keepDirectoryLinks: boolean;
+}
+
 /**
  * Paths are relative, clean (no `.`, `..`, empty parts) and shorter than PATH_MAX.
  *
@@ -31,16 +38,15 @@ export interface Attributes {
 export class TreeWriter {
   readonly #calls: TreeCalls;
   readonly #root: number;
-  readonly #keepDirectories: boolean;
+  readonly #options: TreeOptions;
   readonly #open = new Map<string, number>();
   readonly #directories = new Map<string, { seconds: number; nanoseconds: number }>();
   readonly #implied = new Set<string>([""]);
 
-  /** With `keepDirectories`, replacing a directory by something else, or the reverse, is refused. */
-  constructor(calls: TreeCalls, root: number, keepDirectories: boolean) {
+  constructor(calls: TreeCalls, root: number, options: TreeOptions) {
     this.#calls = calls;
     this.#root = root;
-    this.#keepDirectories = keepDirectories;
+    this.#options = options;
   }
 
   /** Directories that no entry describes, made for entries below them (and the root, ""), parents first. */
@@ -150,7 +156,7 @@ export class TreeWriter {
       this.#forget(); // it may have been a link on the way to directories now open
       return;
     }
-    if (this.#keepDirectories) {
+    if (this.#options.keepDirectories) {
       const name = JSON.stringify(show(path));
       throw new EngineError("invalid", `cannot overwrite directory ${name} with non-directory ${name}`);
     }
@@ -171,7 +177,8 @@ export class TreeWriter {
     }
     const there = this.#calls.stat(dir, base);
     if (there === undefined || (there.mode & S_IFMT) === S_IFDIR) return;
-    if (this.#keepDirectories) {
+    if (this.#options.keepDirectoryLinks && (there.mode & S_IFMT) === S_IFLNK && this.#find(path) >= 0) return;
+    if (this.#options.keepDirectories) {
       const name = JSON.stringify(show(path));
       throw new EngineError("invalid", `cannot overwrite non-directory ${name} with directory ${name}`);
     }

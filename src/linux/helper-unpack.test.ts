@@ -1,5 +1,14 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { S_IFCHR, S_IFIFO, TreeCalls } from "./helper-calls.ts";
@@ -280,4 +289,22 @@ test("an aborted helper is gone, and the reason is the caller's", async () => {
   const unpacking = unpackArchive(request, stop.signal);
   setTimeout(() => stop.abort(new Error("enough")), 100);
   await expect(unpacking).rejects.toThrow("enough");
+});
+
+test("tars one after the other unpack as one, through links where directories were moved", async () => {
+  using folder = temporaryFolder();
+  const root = join(folder.path, "out");
+  mkdirSync(join(root, "usr/bin"), { recursive: true });
+  symlinkSync("usr/bin", join(root, "bin"));
+  symlinkSync("nowhere", join(root, "lib"));
+  const first = rawTar({ name: "./bin/", flag: "5", mode: 0o755 }, { name: "./bin/sh", content: "sh" });
+  const second = rawTar({ name: "./lib/", flag: "5", mode: 0o755 }, { name: "./lib/x", content: "x" });
+  const archive = new Blob([gzipSync(first), gzipSync(second)]).stream();
+  const request = { archive, target: root, mode: "plain", concatenated: true, keepDirectoryLinks: true } as const;
+  expect(await unpackArchive(request)).toMatchObject({ entries: 4 });
+  expect(readFileSync(join(root, "usr/bin/sh"), "utf8")).toBe("sh");
+  expect(lstatSync(join(root, "bin")).isSymbolicLink()).toBe(true);
+  // A link to nothing is replaced.
+  expect(lstatSync(join(root, "lib")).isDirectory()).toBe(true);
+  expect(readFileSync(join(root, "lib/x"), "utf8")).toBe("x");
 });

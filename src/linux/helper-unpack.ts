@@ -50,6 +50,8 @@ export interface UnpackTreeRequest {
   readonly maxEntries: number;
   readonly owner: { readonly uid: number; readonly gid: number } | null;
   readonly keepDirectories: boolean;
+  readonly keepDirectoryLinks: boolean;
+  readonly concatenated: boolean;
 }
 
 export interface UnpackTreeResult {
@@ -67,7 +69,8 @@ export function unpackTree(request: UnpackTreeRequest, calls: TreeCalls): Unpack
     if (found < 0) throw calls.fail("openat2", `/${request.directory}`, found);
     calls.close(found);
   }
-  const unpacking = new Unpacking(reader, calls, new TreeWriter(calls, root, request.keepDirectories), request);
+  const unpacking = new Unpacking(reader, calls, new TreeWriter(calls, root, request), request);
+  if (request.concatenated) reader.readConcatenated();
   reader.open(0);
   while (reader.next()) unpacking.entry();
   unpacking.tree.finish();

@@ -5,19 +5,20 @@ import type { RegistryClient } from "#registry/client/repository.ts";
 import type { Layout } from "#store/layout.ts";
 import type { Lease } from "#store/leases.ts";
 import type { Store } from "#store/store.ts";
+import type { SandboxHost } from "./bootstrap/sandbox.ts";
 import type { ImageTable } from "./table.ts";
 import type { Emit, Image, ImageUsers } from "./types.ts";
 
 export interface ImageContext {
   readonly table: ImageTable;
-  readonly store: Pick<Store, "content" | "layers" | "leases">;
+  readonly store: Pick<Store, "content" | "layers" | "leases" | "trash">;
   readonly registry: RegistryClient;
   readonly layout: Layout;
   readonly log: Logger;
   readonly emit: Emit;
   readonly users: ImageUsers;
-  /** Path of the OCI runtime, for `bootstrap`. */
-  readonly runtime: string;
+  /** Where `bootstrap` configures packages. */
+  readonly sandbox: SandboxHost;
   /** Something may be unused now: collect it soon, in the background. */
   readonly releaseSoon: () => void;
   /** The same at once; resolves when everything unused is off the disk. Never rejects. */

@@ -9,6 +9,8 @@ import type {
   ProgressMessage,
 } from "#api/types/image.ts";
 import type { Filters, ImageImportQuery, ImageListQuery, ImagePullQuery, ImageRemoveQuery } from "#api/types/query.ts";
+import type { MonitorPrograms } from "#engine/runtime/conmon.ts";
+import type { HostFacts } from "#engine/spec/host.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { Logger } from "#lib/log.ts";
 import type { Digest } from "#oci/digest.ts";
@@ -42,8 +44,9 @@ export interface ImageServiceOptions {
   readonly emit: Emit;
   /** Asked whenever an image is to be removed. */
   readonly users: ImageUsers;
-  /** Absolute path of the OCI runtime, with which `bootstrap` configures packages. */
-  readonly runtime: string;
+  /** With which `bootstrap` configures packages. */
+  readonly programs: MonitorPrograms;
+  readonly host: HostFacts;
 }
 
 /**
@@ -56,7 +59,7 @@ export class ImageService {
   #collecting: Promise<Collected> | undefined;
   #next: Promise<Collected> | undefined;
 
-  constructor({ db, store, layout, log, registry, emit, users, runtime }: ImageServiceOptions) {
+  constructor({ db, store, layout, log, registry, emit, users, programs, host }: ImageServiceOptions) {
     this.#garbage = store.garbage;
     const warn = (error: unknown) =>
       log.warn({ error: errorMessage(error) }, "cannot collect unused blobs and layers; the next removal tries again");
@@ -68,7 +71,7 @@ export class ImageService {
       registry,
       emit,
       users,
-      runtime,
+      sandbox: { programs, layout, facts: host },
       releaseSoon: () => void this.collectGarbage().catch(warn),
       release: async () => {
         await this.collectGarbage().catch(warn);

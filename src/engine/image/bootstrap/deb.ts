@@ -5,8 +5,16 @@ import { EngineError } from "#lib/errors.ts";
 const MAGIC = "!<arch>\n";
 const HEADER = 60;
 
-/** Copies the member `data.tar` (compressed as it is) of the package `file` to the new file `target`. */
-export async function packageData(file: string, target: string): Promise<void> {
+export interface DataMember {
+  /** Ending of its name: "xz", "zst", "gz", or "" for none. */
+  readonly compression: string;
+  /** Where it lies in the file, in bytes. */
+  readonly start: number;
+  readonly size: number;
+}
+
+/** Finds the member `data.tar` of the package `file`. Rejects "invalid" for what is no package. */
+export async function dataMember(file: string): Promise<DataMember> {
   await using input = await open(file, "r");
   const magic = Buffer.alloc(MAGIC.length);
   await input.read(magic, 0, magic.length, 0);
@@ -19,16 +27,19 @@ export async function packageData(file: string, target: string): Promise<void> {
     const size = Number.parseInt(header.toString("latin1", 48, 58), 10);
     if (!Number.isSafeInteger(size) || size < 0) throw new EngineError("invalid", `the package ${file} is damaged`);
     at += HEADER;
-    if (name.startsWith("data.tar")) {
-      // As bytes: Bun.write of a slice copies the whole file.
-      await Bun.write(
-        target,
-        await Bun.file(file)
-          .slice(at, at + size)
-          .arrayBuffer(),
-      );
-      return;
-    }
+    if (name.startsWith("data.tar")) return { compression: name.slice("data.tar.".length), start: at, size };
     at += size + (size % 2);
   }
+}
+
+/** Copies that member (compressed as it is) to the new file `target`. */
+export async function packageData(file: string, target: string): Promise<void> {
+  const { start, size } = await dataMember(file);
+  // As bytes: Bun.write of a slice copies the whole file.
+  await Bun.write(
+    target,
+    await Bun.file(file)
+      .slice(start, start + size)
+      .arrayBuffer(),
+  );
 }
