@@ -42,7 +42,11 @@ test(
       }
       await until(
         `round ${round}: nothing is left but what runs: ${strays(engine, []).join(", ")}`,
-        async () => strays(engine, (await engine.list()).map(({ Id }) => Id)).length === 0,
+        async () =>
+          strays(
+            engine,
+            (await engine.list()).map(({ Id }) => Id),
+          ).length === 0,
       );
     }
     expect(await engine.leftovers()).toEqual([]);
