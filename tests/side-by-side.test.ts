@@ -18,3 +18,16 @@ test("equal names in both, and the end of one leaves the other alone", async () 
   expect((await kept.inspect()).State.Running).toBe(true);
   expect((await kept.exec(["echo", "still here"])).stdout).toBe("still here\n");
 });
+
+test("a port that one has published, the other cannot", async () => {
+  await using first = await startEngine();
+  await using second = await startEngine();
+  const publish = (port: string) => ({
+    ExposedPorts: { "80/tcp": {} },
+    HostConfig: { PortBindings: { "80/tcp": [{ HostIp: "", HostPort: port }] } },
+  });
+  const box = await first.run(["sleep", "600"], publish(""));
+  const port = (await box.inspect()).NetworkSettings.Ports["80/tcp"]?.[0]?.HostPort ?? "";
+  const other = await second.create(["sleep", "600"], publish(port));
+  await expect(other.start()).rejects.toMatchObject({ message: expect.stringMatching(/already (allocated|in use)/) });
+});

@@ -54,6 +54,11 @@ export class Box {
     return await this.#wire.json("GET", `/containers/${this.id}/json`);
   }
 
+  /** The path of its network namespace, while it runs. */
+  async namespace(): Promise<string> {
+    return `/proc/${(await this.inspect()).State.Pid}/ns/net`;
+  }
+
   /** The exit code. */
   async wait(condition: "not-running" | "next-exit" | "removed" = "not-running"): Promise<number> {
     return (await this.#wire.json<WaitResponse>("POST", `/containers/${this.id}/wait?condition=${condition}`))

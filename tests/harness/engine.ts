@@ -5,7 +5,7 @@ import type { ContainerSummary } from "#api/types/container.ts";
 import { Box, type ContainerOverrides } from "./box.ts";
 import { DaemonProcess } from "./daemon.ts";
 import { busyboxArchive, testImage } from "./image.ts";
-import { type Kernel, sweep } from "./leftovers.ts";
+import { bridgesOf, type Kernel, sweep } from "./leftovers.ts";
 import { type Finished, run, type RunOptions } from "./process.ts";
 import { Wire } from "./wire.ts";
 
@@ -187,11 +187,12 @@ export class Engine implements AsyncDisposable {
       kernel.containers.add(Id);
       await this.remove(Id, { force: true, volumes: true });
     }
+    for (const device of bridgesOf(kernel)) kernel.bridges.add(device);
+    kernel.bridges.delete(this.bridge);
     for (const { Id } of await this.wire.json<{ Id: string }[]>(
       "GET",
       "/networks?filters=%7B%22type%22%3A%5B%22custom%22%5D%7D",
     )) {
-      kernel.bridges.add(`br-${Id.slice(0, 12)}`);
       await this.wire.bytes("DELETE", `/networks/${Id}`);
     }
     const { Volumes } = await this.wire.json<{ Volumes: { Name: string }[] | null }>("GET", "/volumes");

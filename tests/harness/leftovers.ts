@@ -29,6 +29,7 @@ const emptyFolders = {
 /** One line for each thing that is left. With `remove` also ends it, the default bridge included. */
 export async function sweep(kernel: Kernel, options: { remove?: boolean } = {}): Promise<string[]> {
   const remove = options.remove === true;
+  if (remove) for (const device of bridgesOf(kernel)) kernel.bridges.add(device);
   return [
     ...processes(kernel, remove),
     ...(await mounts(kernel, remove)),
@@ -97,6 +98,13 @@ function links(kernel: Kernel, remove: boolean): string[] {
     }
   }
   return left.map((name) => `link ${name}`);
+}
+
+/** Devices of the daemon's networks, as its nftables table names them. */
+export function bridgesOf(kernel: Pick<Kernel, "execRoot">): string[] {
+  using nftables = new Nftables();
+  const content = nftables.list(`set ip ${defaultNames(kernel.execRoot).table} bridges`, { elements: true }) ?? [];
+  return content.flatMap(({ set }) => (set as { elem?: string[] } | undefined)?.elem ?? []);
 }
 
 /** The daemon's table stays with its bridge; its maps must be empty. */

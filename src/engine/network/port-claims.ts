@@ -6,49 +6,110 @@ import { checked, O_CLOEXEC } from "#linux/libc.ts";
 import { hasErrno, SyscallError } from "#linux/syscall-error.ts";
 import type { PortRequest, Protocol, PublishedPort } from "./ports.ts";
 
+type HostPort = Pick<PublishedPort, "protocol" | "hostAddress" | "hostPort">;
+
+/** The ports of all containers of this daemon, by which a port in use is told from one that a container has. */
+export class PortBook {
+  readonly #taken = new Set<HostPort>();
+
+  /** Whether a container has the port on one of these addresses. */
+  holds({ protocol, hostAddress, hostPort }: HostPort): boolean {
+    return [...this.#taken].some(
+      (one) =>
+        one.hostPort === hostPort &&
+        one.protocol === protocol &&
+        (one.hostAddress === hostAddress || one.hostAddress === 0 || hostAddress === 0),
+    );
+  }
+
+  add(port: HostPort): void {
+    this.#taken.add(port);
+  }
+
+  remove(port: HostPort): void {
+    this.#taken.delete(port);
+  }
+}
+
 /**
  * The claimed ports of one container. nftables redirects packets before they could reach a socket, so these
  * receive nothing; they make the kernel pick free random ports and refuse taken ones without a race.
  */
 export class PortClaims implements Disposable {
+  readonly #book: PortBook;
+  readonly #entries: HostPort[] = [];
   readonly #sockets: number[] = [];
 
+  constructor(book: PortBook) {
+    this.#book = book;
+  }
+
   /**
-   * Claims the first free port of each request. `containerAddress` is for messages.
-   * Throws kind "internal" (as Docker answers 500) with `failed to bind host port for …` where there is none.
+   * Claims the first free port of each request. `containerAddress` is for messages. Throws kind "internal" (as Docker
+   * answers 500) where there is none: `Bind for … failed: port is already allocated` where a container of this daemon
+   * has it, else `failed to bind host port for …`.
    */
   claim(requests: readonly PortRequest[], containerAddress: string): PublishedPort[] {
     return requests.map((request) => {
       const { protocol, containerPort, hostAddress, hostPorts } = request;
       let failure: unknown;
-      for (let port = hostPorts.first; port <= hostPorts.last; port++) {
+      for (let wanted = hostPorts.first; wanted <= hostPorts.last; wanted++) {
+        if (this.#book.holds({ protocol, hostAddress, hostPort: wanted })) continue;
         try {
-          return { protocol, containerPort, hostAddress, hostPort: this.#bind(protocol, hostAddress, port) };
+          const hostPort = wanted === 0 ? this.#bindAny(protocol, hostAddress) : wanted;
+          if (wanted !== 0) this.#bind(protocol, hostAddress, wanted);
+          this.#enter({ protocol, hostAddress, hostPort });
+          return { protocol, containerPort, hostAddress, hostPort };
         } catch (error) {
           failure = error;
           if (!hasErrno(error, EADDRINUSE)) break;
         }
       }
-      throw new EngineError(
-        "internal",
-        `failed to bind host port for ${describe(request, containerAddress)}: ${reason(failure)}`,
-        {
-          cause: failure,
-        },
-      );
+      throw refusal(request, containerAddress, failure);
     });
+  }
+
+  /** Claims the port of a container that has it already; false where another program has taken it meanwhile. */
+  keep(port: HostPort): boolean {
+    this.#enter(port);
+    try {
+      this.#bind(port.protocol, port.hostAddress, port.hostPort);
+      return true;
+    } catch (error) {
+      if (hasErrno(error, EADDRINUSE, EADDRNOTAVAIL)) return false;
+      throw error;
+    }
   }
 
   /** Frees all ports. */
   [Symbol.dispose](): void {
     for (const socket of this.#sockets.splice(0)) closeFd(socket);
+    for (const entry of this.#entries.splice(0)) this.#book.remove(entry);
   }
 
-  /** Answers the port, which the kernel chooses where `port` is 0. */
-  #bind(protocol: Protocol, address: number, port: number): number {
+  #enter(port: HostPort): void {
+    this.#book.add(port);
+    this.#entries.push(port);
+  }
+
+  /** Lets the kernel pick a free port and claims that: a port bound as 0 would be given up by the `shutdown` below. */
+  #bindAny(protocol: Protocol, hostAddress: number): number {
+    for (let attempt = 1; ; attempt++) {
+      const hostPort = freePort(protocol, hostAddress);
+      if (this.#book.holds({ protocol, hostAddress, hostPort })) continue;
+      try {
+        this.#bind(protocol, hostAddress, hostPort);
+        return hostPort;
+      } catch (error) {
+        // Somebody was faster.
+        if (!hasErrno(error, EADDRINUSE) || attempt === PICK_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  #bind(protocol: Protocol, address: number, port: number): void {
     const socket = openSocket(protocol);
-    // A random port is then one that no tcp socket has.
-    if (socket === undefined) return port === 0 ? this.#bind("tcp", address, port) : port;
+    if (socket === undefined) return;
     try {
       const name = socketAddress(address, port);
       const shown = `${formatIpv4(address)}:${port}`;
@@ -61,14 +122,38 @@ export class PortClaims implements Disposable {
         checked("cannot claim a port", shown, "shutdown", socket, SHUT_RD);
         setReuse(socket, false);
       }
-      checked("cannot read a socket's name", shown, "getsockname", socket, name, new Int32Array([name.length]));
       this.#sockets.push(socket);
-      return new DataView(name.buffer).getUint16(2, false);
     } catch (error) {
       closeFd(socket);
       throw error;
     }
   }
+}
+
+/** A port that nobody has at the moment. Where the kernel has no sctp, one that no tcp socket has. */
+function freePort(protocol: Protocol, address: number): number {
+  const socket = openSocket(protocol);
+  if (socket === undefined) return freePort("tcp", address);
+  try {
+    const name = socketAddress(address, 0);
+    const shown = `${formatIpv4(address)}:0`;
+    checked("cannot find a free port", shown, "bind", socket, name, name.length);
+    checked("cannot find a free port", shown, "getsockname", socket, name, new Int32Array([name.length]));
+    return new DataView(name.buffer).getUint16(2, false);
+  } finally {
+    closeFd(socket);
+  }
+}
+
+function refusal(request: PortRequest, containerAddress: string, failure: unknown): EngineError {
+  const { hostAddress, hostPorts } = request;
+  if (failure === undefined) {
+    const where = `${formatIpv4(hostAddress)}:${hostPorts.first}`;
+    const why = hostPorts.first === hostPorts.last ? `Bind for ${where} failed: port is already allocated` : ALL_TAKEN;
+    return new EngineError("internal", why);
+  }
+  const what = `failed to bind host port for ${describe(request, containerAddress)}`;
+  return new EngineError("internal", `${what}: ${reason(failure)}`, { cause: failure });
 }
 
 /** Undefined where this kernel has no such sockets (sctp): then nothing else can have the port either. */
@@ -120,6 +205,8 @@ function reason(failure: unknown): string {
   return failure.errno === EADDRNOTAVAIL ? "cannot assign requested address" : failure.message;
 }
 
+const ALL_TAKEN = "all ports are allocated";
+const PICK_ATTEMPTS = 16;
 const AF_INET = 2;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;

@@ -15,6 +15,8 @@ import { NetworkService } from "./service.ts";
 import { networkSchema } from "./store.ts";
 import type { NetworkOptions } from "./types.ts";
 
+/** A busy machine may take this long to answer. */
+const PATIENCE_MS = 1500;
 const MARK = "BERTH_TEST_PRIVATE_NETWORK";
 /** What the private network calls the host's own address. */
 export const HOST_ADDRESS = "10.212.0.1";
@@ -118,9 +120,9 @@ export async function ask(
 ): Promise<string> {
   const program =
     protocol === "tcp"
-      ? `let t = ""; const done = (x) => { console.log(x); process.exit(0); }; setTimeout(() => done("timeout"), 700);
+      ? `let t = ""; const done = (x) => { console.log(x); process.exit(0); }; setTimeout(() => done("timeout"), ${PATIENCE_MS});
          Bun.connect({ hostname: "${host}", port: ${port}, socket: { data(s, d) { t += d; }, end() { done(t); }, close() { done(t); }, error() {}, connectError() { done("refused"); } } }).catch(() => done("refused"));`
-      : `const done = (x) => { console.log(x); process.exit(0); }; setTimeout(() => done("timeout"), 700);
+      : `const done = (x) => { console.log(x); process.exit(0); }; setTimeout(() => done("timeout"), ${PATIENCE_MS});
          const s = await Bun.udpSocket({ connect: { hostname: "${host}", port: ${port} }, socket: { data(_s, d) { done(d.toString()); }, error() { done("refused"); } } }); s.send("x");`;
   const command = [process.execPath, "-e", program];
   const child = Bun.spawn(from === undefined ? command : ["nsenter", `--net=${from}`, ...command], {

@@ -11,7 +11,7 @@ import { hostModeHostsText, hostsText, parseExtraHosts } from "./hosts.ts";
 import type { SandboxLinks, SandboxNamespace } from "./links.ts";
 import { randomId } from "./names.ts";
 import { type Attachment, lookup, planSandbox } from "./plan.ts";
-import { PortClaims } from "./port-claims.ts";
+import { PortBook, PortClaims } from "./port-claims.ts";
 import { portMap, portRequests, type PublishedPort } from "./ports.ts";
 import { containerResolvConf, hostResolvConfText } from "./resolv-conf.ts";
 import type { NetworkRecord, NetworkStore, SandboxRecord } from "./store.ts";
@@ -39,6 +39,7 @@ const DEFAULT_SPARES = 4;
 /** Contracts of the methods: NetworkService, which passes them on. */
 export class Sandboxes {
   readonly #parts: SandboxParts;
+  readonly #book = new PortBook();
   readonly #claims = new Map<string, PortClaims>();
   readonly #spares: WarmPool<Spare>;
 
@@ -128,17 +129,14 @@ export class Sandboxes {
 
   /** Claims the ports of a sandbox that survived. One that was taken meanwhile is only logged: nftables still leads to the container. */
   adopt(sandbox: SandboxRecord): void {
-    const claims = new PortClaims();
+    const claims = new PortClaims(this.#book);
     this.#claims.set(sandbox.containerId, claims);
-    for (const { hostPort, ...port } of sandbox.published) {
-      try {
-        claims.claim([{ ...port, hostPorts: { first: hostPort, last: hostPort } }], "");
-      } catch (error) {
-        this.#parts.log.warn(
-          { error, container: sandbox.containerId, port: hostPort },
-          "another program took a published port",
-        );
-      }
+    for (const port of sandbox.published) {
+      if (claims.keep(port)) continue;
+      this.#parts.log.warn(
+        { container: sandbox.containerId, port: port.hostPort },
+        "another program took a published port",
+      );
     }
   }
 
@@ -217,7 +215,7 @@ export class Sandboxes {
     );
     const gate = kernel.gate(endpoints, priorities);
     if (spare === undefined || gate !== endpoints[0]) kernel.route(namespace.socket, gate, spare !== undefined);
-    const claims = undo.use(new PortClaims());
+    const claims = undo.use(new PortClaims(this.#book));
     const published = gate === undefined ? [] : this.#publish(request, gate, claims, attachments);
     undo.defer(() => kernel.unlead(published));
     const sandbox: SandboxRecord = {
