@@ -1,8 +1,8 @@
 /** Attach: both directions of a container's streams, with and without a terminal. */
 import { expect, test } from "bun:test";
-import { startEngine } from "../harness/engine.ts";
-import { until } from "../harness/process.ts";
-import { demultiplex } from "../harness/wire.ts";
+import { startEngine } from "./harness/engine.ts";
+import { until } from "./harness/process.ts";
+import { demultiplex } from "./harness/wire.ts";
 
 const open = { OpenStdin: true, StdinOnce: true, AttachStdin: true, AttachStdout: true, AttachStderr: true };
 
