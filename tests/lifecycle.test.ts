@@ -1,5 +1,7 @@
 /** A container's way from create to removal, and what it says of itself on that way. */
 import { expect, test } from "bun:test";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { startEngine } from "./harness/engine.ts";
 import { until } from "./harness/process.ts";
 
@@ -33,6 +35,16 @@ test("rm refuses a running container unless forced", async () => {
   await expect(engine.remove(box.id)).rejects.toMatchObject({ status: 409 });
   await engine.remove(box.id, { force: true });
   expect(await engine.leftovers()).toEqual([]);
+});
+
+test("a daemon that is stopped right after a removal has removed everything", async () => {
+  await using engine = await startEngine();
+  const boxes = await Promise.all(Array.from({ length: 4 }, () => engine.run(["sleep", "60"])));
+  await Promise.all(boxes.map((box) => box.remove({ force: true })));
+  await engine.stop();
+  const folders = [join(engine.dataRoot, "containers"), join(engine.execRoot, "bundles")];
+  expect(await Promise.all(folders.map((folder) => readdir(folder)))).toEqual([[], []]);
+  await engine.start();
 });
 
 test("stop sends the stop signal first, and KILL once the time is over", async () => {

@@ -4,6 +4,7 @@ import { mkdirSync } from "node:fs";
 import { errorMessage } from "#lib/errors.ts";
 import type { Logger } from "#lib/log.ts";
 import { prepareHost } from "#linux/cgroup.ts";
+import { Inotify } from "#linux/inotify.ts";
 import { NamespaceWorker } from "#linux/namespaces.ts";
 import { RegistryClient, type RegistryOptions } from "#registry/client/repository.ts";
 import type { Schema } from "#store/database.ts";
@@ -97,6 +98,7 @@ export class Engine {
     const emit: EventBus["emit"] = (...event) => events.emit(...event);
     const namespaces = new NamespaceWorker();
     namespaces.warm();
+    const changes = new Inotify();
     const containers = new ContainerStore(db, newConsole);
     const runtimes = new Runtimes(options.conmon, layout.runtimeRoot, options.runtimes, options.defaultRuntime);
     const programsOf = (id: string) => runtimes.of(containers.find(id)?.record);
@@ -130,7 +132,8 @@ export class Engine {
       runtimes,
       programsOf,
       runtime: new OciRuntime(programsOf),
-      exits: new ExitWatcher(layout.exits),
+      exits: new ExitWatcher(layout.exits, changes),
+      changes,
       namespaces,
     };
     return new Engine(context, store);
@@ -161,6 +164,7 @@ export class Engine {
     await this.containers.close(options);
     await this.networks.close();
     this.#context.exits[Symbol.dispose]();
+    this.#context.changes[Symbol.dispose]();
     this.#context.namespaces.close();
     await this.store[Symbol.asyncDispose]();
     this.events.close();

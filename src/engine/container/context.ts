@@ -9,6 +9,7 @@ import type { Runtimes } from "#engine/runtime/runtimes.ts";
 import type { HostFacts } from "#engine/spec/host.ts";
 import type { VolumeService } from "#engine/volume/service.ts";
 import type { Logger } from "#lib/log.ts";
+import type { Inotify } from "#linux/inotify.ts";
 import type { NamespaceWorker } from "#linux/namespaces.ts";
 import type { Layout } from "#store/layout.ts";
 import type { Snapshots } from "#store/snapshots.ts";
@@ -30,6 +31,7 @@ export interface EngineContext {
   readonly programsOf: (id: string) => MonitorPrograms;
   readonly runtime: OciRuntime;
   readonly exits: ExitWatcher;
+  readonly changes: Inotify;
   readonly namespaces: NamespaceWorker;
 }
 

@@ -71,4 +71,5 @@ export async function discard(context: EngineContext, container: Container, volu
     .catch((error: unknown) => {
       log.error({ container: id, error: String(error) }, "cannot remove the files of a container");
     });
+  containers.leave(container.cleanup);
 }

@@ -79,12 +79,14 @@ export class ContainerService {
     );
   }
 
-  /** No restart begins any more; with `stop`, everything is stopped first. */
+  /** No restart begins any more; with `stop`, everything is stopped first. Settles when nothing is half removed. */
   async close(options: { stop: boolean }): Promise<void> {
     this.#lifecycle.close();
-    if (!options.stop) return;
-    const all = this.#context.containers.all();
-    await Promise.allSettled(all.map((container) => this.#lifecycle.stopWithDaemon(container)));
+    const { containers } = this.#context;
+    if (options.stop) {
+      await Promise.allSettled(containers.all().map((container) => this.#lifecycle.stopWithDaemon(container)));
+    }
+    await containers.tidy();
   }
 
   create(name: string, request: ContainerCreateRequest, platform?: Platform): Promise<ContainerCreateResponse> {
@@ -269,6 +271,7 @@ export class ContainerService {
         ...(query.since !== undefined && { since: query.since }),
         ...(query.until !== undefined && { until: query.until }),
       },
+      this.#context.changes,
       signal,
     );
   }

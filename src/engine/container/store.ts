@@ -22,6 +22,7 @@ export class ContainerStore {
   readonly #db: Database;
   readonly #byId = new Map<string, Container>();
   readonly #byName = new Map<string, Container>();
+  readonly #leaving = new Set<Promise<void>>();
 
   /** Reads every container; `newConsole` makes the streams' side of one. */
   constructor(db: Database, newConsole: (record: ContainerRecord) => Console) {
@@ -66,6 +67,17 @@ export class ContainerStore {
     this.#db.query("DELETE FROM container WHERE id = ?").run(container.id);
     this.#byId.delete(container.id);
     this.#byName.delete(container.name);
+  }
+
+  /** A removed container's files are still going; `cleanup` never rejects. */
+  leave(cleanup: Promise<void>): void {
+    this.#leaving.add(cleanup);
+    void cleanup.then(() => this.#leaving.delete(cleanup));
+  }
+
+  /** Settles once nothing is being cleaned up. */
+  async tidy(): Promise<void> {
+    await Promise.all([...this.all().map(({ cleanup }) => cleanup), ...this.#leaving]);
   }
 
   assertNameFree(name: string): void {

@@ -1,17 +1,23 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { appendFileSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseTime } from "#lib/time.ts";
+import { Inotify } from "#linux/inotify.ts";
 import { type LogOptions, readLog } from "./reader.ts";
 
+let inotify: Inotify;
 let folder: string;
 let path: string;
 beforeEach(() => {
+  inotify = new Inotify();
   folder = mkdtempSync(join(tmpdir(), "berth-log-"));
   path = join(folder, "log");
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => {
+  inotify[Symbol.dispose]();
+  rmSync(folder, { recursive: true });
+});
 
 const record = (second: number, stream: string, flag: string, text: string) =>
   `2026-11-24T05:00:${String(second).padStart(2, "0")}.000000001+01:00 ${stream} ${flag} ${text}\n`;
@@ -19,7 +25,7 @@ const both = { stdout: true, stderr: true };
 
 async function read(options: Partial<LogOptions>): Promise<string> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of readLog(path, { ...both, tty: true, ...options })) chunks.push(chunk.slice());
+  for await (const chunk of readLog(path, { ...both, tty: true, ...options }, inotify)) chunks.push(chunk.slice());
   return Buffer.concat(chunks).toString();
 }
 
@@ -76,7 +82,7 @@ test("an absent log is empty", async () => {
 test("follows what is written, through a truncation, and ends drained when the container stops", async () => {
   writeFileSync(path, record(1, "stdout", "F", "one"));
   const stopped = new AbortController();
-  const stream = readLog(path, { ...both, tty: true, follow: true, stopped: stopped.signal });
+  const stream = readLog(path, { ...both, tty: true, follow: true, stopped: stopped.signal }, inotify);
   const next = async () => Buffer.from((await stream.next()).value ?? []).toString();
   expect(await next()).toBe("one\n");
   appendFileSync(path, record(2, "stdout", "F", "two"));
@@ -97,8 +103,36 @@ test("follows what is written, through a truncation, and ends drained when the c
 test("a follower that leaves ends at once", async () => {
   writeFileSync(path, "");
   const leaving = new AbortController();
-  const stream = readLog(path, { ...both, tty: true, follow: true }, leaving.signal);
+  const stream = readLog(path, { ...both, tty: true, follow: true }, inotify, leaving.signal);
   const ended = stream.next();
   leaving.abort();
   expect((await ended).done).toBe(true);
+});
+
+test("follows into the file that takes the path", async () => {
+  writeFileSync(path, record(1, "stdout", "F", "old"));
+  const stream = readLog(path, { ...both, tty: true, follow: true }, inotify);
+  const next = async () => Buffer.from((await stream.next()).value ?? []).toString();
+  expect(await next()).toBe("old\n");
+  const second = next();
+  appendFileSync(path, record(2, "stdout", "F", "last of the old"));
+  writeFileSync(join(folder, "fresh"), record(3, "stdout", "F", "new"));
+  renameSync(join(folder, "fresh"), path);
+  expect(await second).toBe("last of the old\n");
+  expect(await next()).toBe("new\n");
+  const third = next();
+  appendFileSync(path, record(4, "stdout", "F", "newer"));
+  expect(await third).toBe("newer\n");
+  await stream.return(undefined);
+});
+
+test("a follower sees each line although they come at once after another", async () => {
+  writeFileSync(path, "");
+  const stream = readLog(path, { ...both, tty: true, follow: true }, inotify);
+  for (let line = 0; line < 300; line++) {
+    const next = stream.next();
+    appendFileSync(path, record(line % 60, "stdout", "F", String(line)));
+    expect(Buffer.from((await next).value ?? []).toString()).toBe(`${line}\n`);
+  }
+  await stream.return(undefined);
 });

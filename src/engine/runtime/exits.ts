@@ -1,6 +1,7 @@
 /** Learns of exits from the files that conmon leaves, so that none is missed while no daemon runs. */
-import { type FSWatcher, mkdirSync, readFileSync, rmSync, statSync, watch } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import type { Inotify } from "#linux/inotify.ts";
 
 export interface ExitRecord {
   code: number;
@@ -31,14 +32,14 @@ export function readExit(folder: string, name: string): ExitRecord | undefined {
 /** Watches one folder of exit files. A file stays until `forget`, so a crash between exit and bookkeeping loses nothing. */
 export class ExitWatcher implements Disposable {
   readonly #folder: string;
-  readonly #watcher: FSWatcher;
+  readonly #watch: Disposable;
   readonly #waiting = new Map<string, (exit: ExitRecord) => void>();
 
-  constructor(folder: string) {
+  constructor(folder: string, changes: Inotify) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.#folder = folder;
-    this.#watcher = watch(folder, { persistent: false }, (_event, name) => {
-      if (name === null) for (const id of this.#waiting.keys()) this.#look(id);
+    this.#watch = changes.watch(folder, (name) => {
+      if (name === "") for (const id of this.#waiting.keys()) this.#look(id);
       else this.#look(name);
     });
   }
@@ -62,7 +63,7 @@ export class ExitWatcher implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#watcher.close();
+    this.#watch[Symbol.dispose]();
     this.#waiting.clear();
   }
 

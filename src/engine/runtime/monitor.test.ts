@@ -7,6 +7,7 @@ import type { HijackedConnection } from "#lib/http/hijack.ts";
 import { prepareHost } from "#linux/cgroup.ts";
 import { createMonitored, execMonitored, type MonitorPrograms, monitorFiles, RuntimeRefusal } from "./conmon.ts";
 import { Console } from "./console.ts";
+import { Inotify } from "#linux/inotify.ts";
 import { ExitWatcher } from "./exits.ts";
 import { findProgram, OciRuntime } from "./oci-runtime.ts";
 
@@ -67,7 +68,8 @@ async function prepare(args: string[], options: { tty?: boolean; stdin?: boolean
     },
   };
   writeFileSync(join(bundle, "config.json"), JSON.stringify(config));
-  const watcher = new ExitWatcher(exits);
+  const changes = new Inotify();
+  const watcher = new ExitWatcher(exits, changes);
   const exit = watcher.next(id);
   const console = new Console({ tty, stdin, stdinOnce: true });
   return {

@@ -1,7 +1,7 @@
 /** Logs: complete, in order, cut as asked, and followed without delay. */
 import { expect, test } from "bun:test";
-import { startEngine } from "../harness/engine.ts";
-import { until } from "../harness/process.ts";
+import { startEngine } from "./harness/engine.ts";
+import { until } from "./harness/process.ts";
 
 test("all lines come back, with their streams, also without a last line end", async () => {
   await using engine = await startEngine();
