@@ -57,7 +57,9 @@ test(
   async () => {
     await using engine = await startEngine({ image: false });
     const names = ["debian:bookworm", "debian:12"];
-    const runs = await Promise.all(names.map((name) => engine.berth(["image", "bootstrap", name], { timeout: 3 * minutes })));
+    const runs = await Promise.all(
+      names.map((name) => engine.berth(["image", "bootstrap", name], { timeout: 3 * minutes })),
+    );
     expect(runs.map(({ code, stderr }) => ({ code, stderr }))).toEqual(names.map(() => ({ code: 0, stderr: "" })));
     const [one, other] = await Promise.all(names.map((name) => inspect(engine, name)));
     expect(other?.RootFS.Layers).toEqual(one?.RootFS.Layers ?? []);
