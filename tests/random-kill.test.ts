@@ -13,6 +13,7 @@ import { LocalRegistry } from "./harness/registry.ts";
 import { tar } from "./harness/tar.ts";
 
 const rounds = Number(process.env["BERTH_KILL_ROUNDS"] ?? 25);
+const custom = encodeURIComponent('{"type":["custom"]}');
 const seed = Number(process.env["BERTH_KILL_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 
 test(
@@ -37,8 +38,12 @@ test(
       // It removes what no image names, and says how much that was: the start has done so already.
       const pruned = await engine.wire.json<{ SpaceReclaimed: number }>("POST", "/images/prune");
       expect(pruned.SpaceReclaimed).toBe(0);
-      for (const { Id, State } of await engine.list()) {
-        if (round % 2 === 0 || State !== "running") await engine.remove(Id, { force: true, volumes: true });
+      for (const { Id, State, HostConfig } of await engine.list()) {
+        if (round % 2 === 0 || State !== "running" || HostConfig.NetworkMode?.startsWith("net"))
+          await engine.remove(Id, { force: true, volumes: true });
+      }
+      for (const { Id } of await engine.wire.json<{ Id: string }[]>("GET", `/networks?filters=${custom}`)) {
+        await engine.wire.bytes("DELETE", `/networks/${Id}`);
       }
       await until(
         `round ${round}: nothing is left but what runs: ${strays(engine, []).join(", ")}`,
@@ -122,7 +127,7 @@ async function keepBusy(
     const name = `net${round}`;
     await engine.wire.json("POST", "/networks/create", { Name: name });
     answered.add("network", `/networks/${name}`);
-    const box = await engine.run(["sleep", "60"], { HostConfig: { NetworkMode: name } });
+    const box = await engine.run(["sleep", "60"], { HostConfig: { NetworkMode: name, AutoRemove: true } });
     await box.remove({ force: true });
     answered.forget("network");
     await engine.wire.bytes("DELETE", `/networks/${name}`);

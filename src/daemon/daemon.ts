@@ -195,7 +195,8 @@ async function removeStaleSocket(path: string): Promise<void> {
     throw new EngineError("conflict", `cannot listen on ${path}: there is a file that is no socket`);
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const socket = connect(path);
-  socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+  socket.once("connect", () => resolve(true));
+  socket.once("error", ({ code }: NodeJS.ErrnoException) => resolve(code !== "ECONNREFUSED"));
   const answers = await promise;
   socket.destroy();
   if (answers) throw new EngineError("conflict", `cannot listen on ${path}: another program listens there`);

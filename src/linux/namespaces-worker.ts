@@ -124,7 +124,9 @@ function writeFile(path: string, text: string): void {
 
 /** 1 when something was mounted, else 0; absent paths are fine. */
 function unmountAndRemove(path: string, remove: "file" | "folder" | undefined): number {
-  const result = syscall("umount2", cString(path), UMOUNT_NOFOLLOW);
+  // A file is a namespace: whoever is just entering it may do so, and it lives until they leave.
+  const flags = UMOUNT_NOFOLLOW | (remove === "file" ? MNT_DETACH : 0);
+  const result = syscall("umount2", cString(path), flags);
   if (result < 0 && result !== -EINVAL && result !== -ENOENT) {
     throw new SyscallError({ doing: `cannot unmount ${path}`, call: "umount2", args: path, errno: -result });
   }

@@ -11,13 +11,13 @@ import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
 import { type Lifecycle, MONITOR_LOST } from "./lifecycle.ts";
 import { isRunning } from "./record.ts";
-import { removeStrays } from "./remains.ts";
+import { endStrays, removeStrays } from "./remains.ts";
 import { discard } from "./remove.ts";
 import { shouldStartWithDaemon } from "./restart-policy.ts";
 
 /**
- * Order matters: see who lives, let the network know, adopt, remove what nobody owns, and only then book what ended:
- * what a restart policy starts must not be taken for a stray.
+ * Order matters: see who lives, end what else is at work, let the network know, adopt, remove what nobody owns, and only
+ * then book what ended: what a restart policy starts must not be taken for a stray.
  */
 export async function recoverContainers(context: EngineContext, lifecycle: Lifecycle): Promise<void> {
   const { containers, networks, log } = context;
@@ -30,12 +30,14 @@ export async function recoverContainers(context: EngineContext, lifecycle: Lifec
     else if (seen === "idle") idle.push(container);
     else ended.push([container, seen]);
   }
-  await networks.recover(alive.map(({ id }) => id));
+  const living = new Set(alive.map(({ id }) => id));
+  await endStrays(context, living);
+  await networks.recover([...living]);
   for (const container of alive) {
     adoptPause(context, container);
     lifecycle.adopt(container);
   }
-  await removeStrays(context, new Set(alive.map(({ id }) => id)));
+  await removeStrays(context, living);
   for (const [container, { exit, oomKilled }] of ended) {
     if (exit === undefined) {
       // Nobody saw it end, as after a reboot: that is no failure of the container's own to be counted.

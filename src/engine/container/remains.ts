@@ -5,6 +5,7 @@ import { killMonitors } from "#engine/runtime/monitors.ts";
 import { cgroupPath } from "#engine/spec/build.ts";
 import { errorMessage } from "#lib/errors.ts";
 import { removeGroup } from "#linux/cgroup-group.ts";
+import type { Layout } from "#store/layout.ts";
 import type { EngineContext } from "./context.ts";
 import { removeBundle } from "./rootfs.ts";
 
@@ -25,15 +26,20 @@ export async function removeRemains(context: EngineContext, id: string): Promise
   }
   if (!(await removeGroup(group))) log.warn({ container: id, group }, "cannot remove a container's control group");
   rmSync(layout.runtimeState(id), { recursive: true, force: true });
+  // Starts that were cut off may have left more than one.
+  while (await context.namespaces.unmount(layout.rootfs(id)));
   await removeBundle(context, id);
 }
 
-/** Monitors, runtime states, mounts and files that belong to no container of `living`. */
+/** Ends monitors and runtimes at work on others than `living`: they hold on to mounts, and would make new ones. */
+export async function endStrays({ layout }: EngineContext, living: ReadonlySet<string>): Promise<void> {
+  await killMonitors(layout.runtimeRoot, strays(layout, living));
+}
+
+/** Runtime states, mounts and files that belong to no container of `living`, after `endStrays`. */
 export async function removeStrays(context: EngineContext, living: ReadonlySet<string>): Promise<void> {
   const { layout, snapshots, containers, log } = context;
-  const strays = new Set([...names(layout.bundles), ...names(layout.runtimeRoot)].filter((id) => !living.has(id)));
-  await killMonitors(layout.runtimeRoot, strays);
-  for (const id of strays) {
+  for (const id of strays(layout, living)) {
     try {
       await removeRemains(context, id);
     } catch (error) {
@@ -65,6 +71,10 @@ function groupOf({ layout, containers }: EngineContext, id: string): string {
     // Not written yet, or not whole.
   }
   return cgroupPath("", id);
+}
+
+function strays(layout: Layout, living: ReadonlySet<string>): Set<string> {
+  return new Set([...names(layout.bundles), ...names(layout.runtimeRoot)].filter((id) => !living.has(id)));
 }
 
 function names(folder: string): string[] {
