@@ -15,7 +15,10 @@ export interface Result {
 
 export interface MeasureOptions {
   runs: number | undefined;
+  /** Seconds. */
   settle: number;
+  /** Milliseconds of rest before each run: longer after those of fifty containers or hundreds of megabytes. */
+  pauses: { readonly short: number; readonly long: number };
   signal: AbortSignal;
 }
 
@@ -45,11 +48,17 @@ export async function measure(group: Group, targets: readonly Target[], options:
       await rest(group, round, options);
       for (const target of round % 2 === 0 ? ready : ready.toReversed()) {
         options.signal.throwIfAborted();
+        // What a daemon still does after its answer is not the other's to pay.
+        await Bun.sleep(short(group) ? options.pauses.short : options.pauses.long);
         try {
           const values = await group.run(target, round);
           options.signal.throwIfAborted();
           if (round < 0) continue;
-          for (const { metric, sides } of results) sides[target.side]?.values.push(values[metric.name] ?? Number.NaN);
+          for (const { metric, sides } of results) {
+            const value = values[metric.name];
+            if (value === undefined) sides[target.side]?.failures.push(`the run gave no ${metric.name}`);
+            else sides[target.side]?.values.push(value);
+          }
         } catch (error) {
           options.signal.throwIfAborted();
           fail(target, error);
@@ -62,19 +71,25 @@ export async function measure(group: Group, targets: readonly Target[], options:
   return results;
 }
 
+/** Long ones are too costly for a run that does not count. */
+function short(group: Group): boolean {
+  return group.warmup !== undefined;
+}
+
 async function rest(group: Group, round: number, { settle, signal }: MeasureOptions): Promise<void> {
   if (group.settle === true && round === 0) {
     for (let second = 0; second < settle && !signal.aborted; second++) await Bun.sleep(1000);
   }
   // Long ones write a lot: what the last run left in memory is not the next one's to wait for.
-  if (group.warmup === undefined) await output(["sync"], { timeout: 600_000 });
+  if (!short(group)) await output(["sync"], { timeout: 600_000 });
 }
 
-/** Berth's median divided by Docker's; undefined where one is missing. */
+/** Berth's median divided by Docker's; undefined where one is missing, or not above zero as growth may be. */
 export function ratio({ sides }: Result): number | undefined {
   const berth = middle(sides.berth);
   const docker = middle(sides.docker);
-  return berth === undefined || docker === undefined ? undefined : berth / docker;
+  if (berth === undefined || docker === undefined || berth <= 0 || docker <= 0) return undefined;
+  return berth / docker;
 }
 
 /** The median; undefined where there is no value. */

@@ -19,6 +19,7 @@ import { type Side, Target } from "./target.ts";
 
 const root = join(import.meta.dir, "..");
 const program = join(root, "dist/berth");
+const pauses = { short: 250, long: 2000 } as const;
 
 /** Memory first, while the daemons are young; loading last, when nothing more is removed before it. */
 function groupsOf(workshop: Workshop): readonly Group[] {
@@ -89,7 +90,7 @@ async function bench(options: Options, signal: AbortSignal): Promise<boolean> {
     }
     console.error(`measuring ${group.metrics.map((metric) => metric.name).join(", ")}`);
     const { runs, settle } = options;
-    results.push(...(await measure(group, targets, { runs, settle, signal })));
+    results.push(...(await measure(group, targets, { runs, settle, pauses, signal })));
     if (options.json !== undefined) await Bun.write(options.json, json(results, targets, machine));
   }
   console.log(table(results));

@@ -6,5 +6,5 @@ cd "$(dirname "$0")/.."
 PATH="$PWD/node_modules/.bin:$PATH"
 
 static_checks
-suite "unit tests" ./src
+suite "unit tests" ./src ./bench
 summary

@@ -13,7 +13,7 @@ install_packages
 
 set +e
 static_checks
-suite "unit tests" ./src
+suite "unit tests" ./src ./bench
 check build build_if_changed
 BERTH_BIN=$PWD/dist/berth integration
 summary
