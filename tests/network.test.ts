@@ -1,7 +1,7 @@
 /** Networks and published ports, reached from every side. */
 import { expect, test } from "bun:test";
 import { networkInterfaces } from "node:os";
-import { ask, listen } from "#engine/network/private-network.ts";
+import { ask, listen } from "#engine/network/peers.ts";
 import type { Box } from "./harness/box.ts";
 import { type Engine, startEngine } from "./harness/engine.ts";
 import { until } from "./harness/process.ts";

@@ -2,24 +2,26 @@
 import { dirname } from "node:path";
 import { openDatabase } from "#store/database.ts";
 import { Layout } from "#store/layout.ts";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "#lib/log.ts";
-import { parsePrefix } from "#lib/ipv4.ts";
+import { type Ipv4Prefix, parsePrefix } from "#lib/ipv4.ts";
+import { closeFd, openPath } from "#linux/descriptor.ts";
 import { NamespaceWorker } from "#linux/namespaces.ts";
-import { changeLink, createBridge, findLink } from "#linux/netlink-link.ts";
-import { addAddress } from "#linux/netlink-route.ts";
+import { changeLink, createBridge, createVeth, findLink, type Link } from "#linux/netlink-link.ts";
+import { addAddress, addDefaultRoute } from "#linux/netlink-route.ts";
 import { Netlink, NETLINK_ROUTE } from "#linux/netlink.ts";
 import { NetworkService } from "./service.ts";
 import { networkSchema } from "./store.ts";
 import type { NetworkOptions } from "./types.ts";
 
-/** A busy machine may take this long to answer. */
-const PATIENCE_MS = 1500;
 const MARK = "BERTH_TEST_PRIVATE_NETWORK";
 /** What the private network calls the host's own address. */
 export const HOST_ADDRESS = "10.212.0.1";
+/** Address of another machine on the host's link. */
+export const OUTSIDE_ADDRESS = "10.212.0.9";
+const HOST_LINK = "host0";
 
 /** True in the process that `rerunInPrivateNetwork` started. */
 export function inPrivateNetwork(): boolean {
@@ -28,7 +30,7 @@ export function inPrivateNetwork(): boolean {
 
 /** Runs the tests of `file` again where `inPrivateNetwork` holds; throws with their output where one fails. */
 export async function rerunInPrivateNetwork(file: string): Promise<void> {
-  const child = Bun.spawn(["unshare", "--net", process.execPath, "test", file], {
+  const child = Bun.spawn(["unshare", "--net", process.execPath, "test", "--timeout", "60000", file], {
     cwd: dirname(file),
     env: { ...process.env, [MARK]: "1" },
     stdout: "pipe",
@@ -41,11 +43,58 @@ export async function rerunInPrivateNetwork(file: string): Promise<void> {
 /** Brings loopback up and gives the host an address of its own. */
 export function raiseHost(): void {
   using netlink = Netlink.open(NETLINK_ROUTE);
-  netlink.execute(changeLink("lo", { up: true }), createBridge({ name: "host0" }));
-  const link = findLink(netlink, "host0");
-  const prefix = parsePrefix(`${HOST_ADDRESS}/24`);
-  if (link === undefined || prefix === undefined) throw new Error("cannot make the host's own link");
-  netlink.execute(addAddress(link.index, prefix), changeLink(link.index, { up: true }));
+  netlink.execute(changeLink("lo", { up: true }), createBridge({ name: HOST_LINK }));
+  const { index } = linkOf(netlink, HOST_LINK);
+  netlink.execute(addAddress(index, prefixOf(`${HOST_ADDRESS}/24`)), changeLink(index, { up: true }));
+}
+
+/** Another machine on the host's link, which sends by the host what it knows no other way to. */
+export async function raiseOutside(): Promise<{ path: string } & AsyncDisposable> {
+  const folder = mkdtempSync(join(tmpdir(), "berth-outside-"));
+  const path = join(folder, "net");
+  const namespaces = new NamespaceWorker();
+  using inside = new Netlink(await namespaces.createNetworkNamespace(path));
+  using netlink = Netlink.open(NETLINK_ROUTE);
+  const namespace = openPath(path, 0);
+  netlink.execute(
+    createVeth({ name: "outside0", master: linkOf(netlink, HOST_LINK).index }, { name: "eth0", namespace }),
+  );
+  closeFd(namespace);
+  const { index } = linkOf(inside, "eth0");
+  inside.execute(addAddress(index, prefixOf(`${OUTSIDE_ADDRESS}/24`)), changeLink(index, { up: true }));
+  inside.execute(addDefaultRoute(prefixOf(`${HOST_ADDRESS}/24`).address, index));
+  return {
+    path,
+    async [Symbol.asyncDispose]() {
+      await namespaces.removeNetworkNamespace(path);
+      namespaces.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+/** The values that `bridge-nf-call-iptables` can have here; "absent" is that of a kernel without br_netfilter. */
+export function bridgeFilterModes(): string[] {
+  if (!existsSync(BRIDGE_FILTER) && Bun.which("modprobe") !== null) Bun.spawnSync(["modprobe", "br_netfilter"]);
+  return existsSync(BRIDGE_FILTER) ? ["1", "0"] : ["absent"];
+}
+
+export function setBridgeFilter(value: string): void {
+  if (value !== "absent") writeFileSync(BRIDGE_FILTER, value);
+}
+
+const BRIDGE_FILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+
+function linkOf(netlink: Netlink, name: string): Link {
+  const link = findLink(netlink, name);
+  if (link === undefined) throw new Error(`there is no link ${name}`);
+  return link;
+}
+
+function prefixOf(text: string): Ipv4Prefix {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) throw new Error(`no prefix: ${text}`);
+  return prefix;
 }
 
 /** A network service over a throw-away root. */
@@ -88,46 +137,4 @@ export class TestNetwork implements AsyncDisposable {
     const { db, layout, namespaces, options } = this;
     return new NetworkService({ db, layout, namespaces, log: silentLogger, emit, options });
   }
-}
-
-/** A program that answers each connection (tcp) or datagram (udp) with the address it came from. */
-export async function listen(netnsPath: string, protocol: "tcp" | "udp", port: number): Promise<AsyncDisposable> {
-  const program =
-    protocol === "tcp"
-      ? `Bun.listen({ hostname: "0.0.0.0", port: ${port}, socket: { data() {}, open(s) { s.end(s.remoteAddress); } } }); console.log("ready")`
-      : `await Bun.udpSocket({ hostname: "0.0.0.0", port: ${port}, socket: { data(s, _d, p, a) { s.send(a, p, a); } } }); console.log("ready")`;
-  const child = Bun.spawn(["nsenter", `--net=${netnsPath}`, process.execPath, "-e", program], {
-    stdout: "pipe",
-    stderr: "inherit",
-  });
-  const reader = child.stdout.getReader();
-  await reader.read();
-  reader.releaseLock();
-  return {
-    async [Symbol.asyncDispose]() {
-      child.kill();
-      await child.exited;
-    },
-  };
-}
-
-/** What a listener answers, seen from a namespace (or from the host), or how it fails: "refused", "timeout". */
-export async function ask(
-  from: string | undefined,
-  protocol: "tcp" | "udp",
-  host: string,
-  port: number,
-): Promise<string> {
-  const program =
-    protocol === "tcp"
-      ? `let t = ""; const done = (x) => { console.log(x); process.exit(0); }; setTimeout(() => done("timeout"), ${PATIENCE_MS});
-         Bun.connect({ hostname: "${host}", port: ${port}, socket: { data(s, d) { t += d; }, end() { done(t); }, close() { done(t); }, error() {}, connectError() { done("refused"); } } }).catch(() => done("refused"));`
-      : `const done = (x) => { console.log(x); process.exit(0); }; setTimeout(() => done("timeout"), ${PATIENCE_MS});
-         const s = await Bun.udpSocket({ connect: { hostname: "${host}", port: ${port} }, socket: { data(_s, d) { done(d.toString()); }, error() { done("refused"); } } }); s.send("x");`;
-  const command = [process.execPath, "-e", program];
-  const child = Bun.spawn(from === undefined ? command : ["nsenter", `--net=${from}`, ...command], {
-    stdout: "pipe",
-    stderr: "inherit",
-  });
-  return (await child.stdout.text()).trim();
 }

@@ -1,15 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { listLinks } from "#linux/netlink-link.ts";
 import { Netlink, NETLINK_ROUTE } from "#linux/netlink.ts";
 import { Nftables } from "#linux/nftables.ts";
+import { ask, listen } from "./peers.ts";
 import {
-  ask,
+  bridgeFilterModes,
   HOST_ADDRESS,
   inPrivateNetwork,
-  listen,
   raiseHost,
   rerunInPrivateNetwork,
+  setBridgeFilter,
   TestNetwork,
 } from "./private-network.ts";
 import type { Sandbox, SandboxRequest } from "./types.ts";
@@ -62,14 +63,7 @@ function insideTests(): void {
       web = await net.service.allocate(request("web", { ports, exposedPorts: ["80/tcp", "9/tcp"] }));
       neighbour = await net.service.allocate(request("neighbour"));
       stranger = await net.service.allocate(request("stranger", { mode: "other" }));
-      for (const [protocol, port] of [
-        ["tcp", 80],
-        ["tcp", 81],
-        ["tcp", 82],
-        ["udp", 53],
-      ] as const) {
-        open.push(await listen(web.netnsPath!, protocol, port));
-      }
+      open.push(await listen(web.netnsPath!, "tcp", 80, 81, 82), await listen(web.netnsPath!, "udp", 53));
     });
     afterAll(async () => {
       for (const one of open) await one[Symbol.asyncDispose]();
@@ -88,9 +82,9 @@ function insideTests(): void {
       });
     });
 
-    for (const bridgeFilter of ["1", "0"]) {
+    for (const bridgeFilter of bridgeFilterModes()) {
       describe(`with bridge-nf-call-iptables ${bridgeFilter}`, () => {
-        beforeAll(() => writeFileSync("/proc/sys/net/bridge/bridge-nf-call-iptables", bridgeFilter));
+        beforeAll(() => setBridgeFilter(bridgeFilter));
 
         test("answer on loopback, on the host's address and on the container's", async () => {
           expect(await ask(undefined, "tcp", "127.0.0.1", 8080)).toBe("10.213.0.1");
