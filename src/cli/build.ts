@@ -5,9 +5,11 @@ import { programCommit, programVersion } from "#lib/build.ts";
 export const clientVersion = {
   Version: programVersion,
   ApiVersion: "1.50",
+  DefaultAPIVersion: "1.50",
   GitCommit: programCommit,
   Os: "linux",
   Arch: process.arch === "x64" ? "amd64" : process.arch,
+  Context: "default",
 };
 
 /** Of `berth --version`. */

@@ -99,7 +99,7 @@ function flagMistake(message: string, path: string, line: string): ExitError {
 }
 
 function unknownIn(group: string, word: string): ExitError {
-  if (absent.includes(word)) return new ExitError(1, `berth: "${group} ${word}" is not available yet`);
+  if (absent.includes(`${group} ${word}`)) return new ExitError(1, `berth: "${group} ${word}" is not available yet`);
   return new ExitError(
     1,
     `berth: unknown command: berth ${group} ${word}\n\nUsage:  berth ${group}\n\nRun 'berth ${group} --help' for more information`,

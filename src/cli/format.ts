@@ -22,6 +22,8 @@ export const listFormat = string(
 export const objectFormat = (short?: string) =>
   string(`Format output using a custom template:\n${jsonForm}\n${templateForm}`, short === undefined ? {} : { short });
 
+const defaultComplaint = "template parsing error";
+
 /** Names of columns as a table shows them, by the placeholder that prints each. */
 export type Headers = Readonly<Record<string, string>>;
 
@@ -31,14 +33,15 @@ export class Formatter {
   readonly #table: boolean;
   readonly #headers: Headers;
 
-  /** `table` is the template for the default table. Throws ExitError for a template with mistakes. */
-  constructor(format: string, table: string, headers: Headers) {
+  /** `table` is the template for the default table, `complaint` how the error for a bad one begins. Throws ExitError for a template with mistakes. */
+  constructor(format: string, table: string, headers: Headers, complaint = defaultComplaint) {
     const source = format === "" || format === "table" ? `table ${table}` : format;
     this.#table = source.startsWith("table");
     this.#headers = headers;
     this.#template = parseFormat(
       source === "json" ? "{{json .}}" : this.#table ? source.slice("table".length) : source,
       1,
+      complaint,
     );
   }
 
@@ -55,8 +58,8 @@ export class Formatter {
   }
 
   /** Throws ExitError for placeholders that `row` lacks, so that an empty list does not hide the mistake. */
-  check(row: Row): void {
-    execute(this.#template, row);
+  check(row: Row, complaint: string): void {
+    execute(this.#template, row, complaint);
   }
 }
 
@@ -70,7 +73,7 @@ function headerRow(headers: Headers): Row {
 }
 
 /** Parses a `--format`; a shell's `\t` and `\n` count as those characters. Throws ExitError with `code`. */
-export function parseFormat(source: string, code: number): Template {
+export function parseFormat(source: string, code: number, complaint = defaultComplaint): Template {
   try {
     return new Template(
       source
@@ -79,19 +82,17 @@ export function parseFormat(source: string, code: number): Template {
         .replaceAll("\\n", "\n"),
     );
   } catch (error) {
-    if (error instanceof TemplateError)
-      throw new ExitError(code, `template parsing error: ${error.message}`, { cause: error });
+    if (error instanceof TemplateError) throw new ExitError(code, `${complaint}: ${error.message}`, { cause: error });
     throw error;
   }
 }
 
 /** The text of one object. Throws ExitError. */
-export function execute(template: Template, data: unknown): string {
+export function execute(template: Template, data: unknown, complaint = defaultComplaint): string {
   try {
     return template.execute(data);
   } catch (error) {
-    if (error instanceof TemplateError)
-      throw new ExitError(1, `template parsing error: ${error.message}`, { cause: error });
+    if (error instanceof TemplateError) throw new ExitError(1, `${complaint}: ${error.message}`, { cause: error });
     throw error;
   }
 }

@@ -39,7 +39,8 @@ export async function saveTo(
 function checkTarget(path: string, what: string): void {
   const folder = dirname(path);
   const failed = (reason: string) => new ExitError(1, `failed to save ${what}: invalid output path: ${reason}`);
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw failed(`directory "${folder}" does not exist`);
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+    throw failed(`stat ${folder}: no such file or directory`);
   const target = statSync(path, { throwIfNoEntry: false });
   if (target?.isDirectory()) throw failed(`"${path}" must be a regular file`);
   if (target && !target.isFile()) throw failed(`"${path}" must be a directory or a regular file`);

@@ -85,6 +85,17 @@ export function localTime(seconds: number): string {
   return `${date} ${clock} ${offset < 0 ? "-" : "+"}${two(offset / 60)}${two(offset % 60)} ${zoneName(time)}`;
 }
 
+/** As `localTime`, from RFC 3339, with the fraction that it has. In its own zone, as Go prints a time it has read. */
+export function exactTime(text: string): string {
+  const match = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?(Z|([+-]\d\d):(\d\d))$/.exec(text);
+  if (!match) return text;
+  const [, day, clock, fraction = "", zone, hours, minutes] = match;
+  const exact = fraction.replace(/\.?0+$/, "");
+  return zone === "Z"
+    ? `${day} ${clock}${exact} +0000 UTC`
+    : `${day} ${clock}${exact} ${hours}${minutes} ${hours}${minutes}`;
+}
+
 /** The zone's abbreviation, or its offset where it has none. */
 function zoneName(time: Date): string {
   return /\(([A-Z]{2,5})\)$/.exec(time.toString())?.[1] ?? intlZone(time);

@@ -41,9 +41,9 @@ export const verb = define({
 async function attachable(session: Session, name: string): Promise<ContainerInspect> {
   const container = await session.daemon.json<ContainerInspect>("GET", `/containers/${encodeURIComponent(name)}/json`);
   const refuse = (message: string) => new ExitError(1, message);
-  if (!container.State.Running) throw refuse("cannot attach to a stopped container, start it first");
-  if (container.State.Paused) throw refuse("cannot attach to a paused container, unpause it first");
-  if (container.State.Restarting) throw refuse("cannot attach to a restarting container, wait until it is running");
+  if (!container.State.Running) throw refuse("You cannot attach to a stopped container, start it first");
+  if (container.State.Paused) throw refuse("You cannot attach to a paused container, unpause it first");
+  if (container.State.Restarting) throw refuse("You cannot attach to a restarting container, wait until it is running");
   return container;
 }
 

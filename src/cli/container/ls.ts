@@ -43,8 +43,8 @@ export const verb = define({
       session.err.line("WARNING: Ignoring custom format, because both --format and --quiet are set.");
     const custom = flags.quiet ? "{{.ID}}" : flags.format || (session.preferences.psFormat ?? "");
     const table = [...columns, ...(flags.size ? ["Size"] : [])].map((name) => `{{.${name}}}`).join("\t");
-    const formatter = new Formatter(custom, table, containerHeaders);
-    formatter.check(containerRow(sample, false));
+    const formatter = new Formatter(custom, table, containerHeaders, "failed to parse template");
+    formatter.check(containerRow(sample, false), "failed to execute template");
     const limit = flags.latest && flags.last === -1 ? 1 : flags.last;
     const containers = await session.daemon.json<ContainerSummary[]>("GET", "/containers/json", {
       query: {

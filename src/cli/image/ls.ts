@@ -8,7 +8,7 @@ import { bool, filters } from "../kinds.ts";
 import { Row } from "../template/value.ts";
 import { ago, humanSize, localTime, shortId } from "../units.ts";
 
-const headers: Headers = {
+export const imageHeaders: Headers = {
   ID: "IMAGE ID",
   Repository: "REPOSITORY",
   Tag: "TAG",
@@ -49,7 +49,7 @@ export const verb = define({
       created,
       "{{.Size}}",
     ];
-    const formatter = new Formatter(custom, columns.join("\t"), headers);
+    const formatter = new Formatter(custom, columns.join("\t"), imageHeaders);
     const [reference] = args;
     const images = await session.daemon.json<ImageSummary[]>("GET", "/images/json", {
       query: {

@@ -2,19 +2,24 @@
 import type { NetworkInspect } from "#api/types/network.ts";
 import { verb as define } from "../command.ts";
 import { filterQuery } from "../connection.ts";
+import { joinLabels } from "../container/row.ts";
 import { Formatter, listFormat } from "../format.ts";
 import { bool, filters } from "../kinds.ts";
 import { Row } from "../template/value.ts";
-import { shortId } from "../units.ts";
+import { exactTime, shortId } from "../units.ts";
 
 const headers = {
   ID: "NETWORK ID",
   Name: "NAME",
   Driver: "DRIVER",
   Scope: "SCOPE",
+  IPv6: "IPV6",
+  IPv4: "IPV4",
   Internal: "INTERNAL",
   Labels: "LABELS",
+  CreatedAt: "CREATED AT",
 };
+const natural = new Intl.Collator("en", { numeric: true });
 
 export const verb = define({
   use: "[OPTIONS]",
@@ -31,20 +36,24 @@ export const verb = define({
     const networks = await session.daemon.json<NetworkInspect[]>("GET", "/networks", {
       query: { filters: filterQuery(flags.filter) },
     });
-    const rows = networks.map(
-      (network) =>
-        new Row("*formatter.networkContext", {
-          ID: () => (flags["no-trunc"] ? network.Id : shortId(network.Id)),
-          Name: () => network.Name,
-          Driver: () => network.Driver,
-          Scope: () => network.Scope,
-          Internal: () => String(network.Internal),
-          Labels: () =>
-            Object.entries(network.Labels ?? {})
-              .map(([key, value]) => `${key}=${value}`)
-              .join(","),
-        }),
-    );
+    const rows = networks
+      .toSorted((a, b) => natural.compare(a.Name, b.Name))
+      .map((network) => networkRow(network, !flags["no-trunc"]));
     session.out.write(formatter.format(rows));
   },
 });
+
+function networkRow(network: NetworkInspect, trunc: boolean): Row {
+  return new Row("*formatter.networkContext", {
+    ID: () => (trunc ? shortId(network.Id) : network.Id),
+    Name: () => network.Name,
+    Driver: () => network.Driver,
+    Scope: () => network.Scope,
+    IPv6: () => String(network.EnableIPv6),
+    IPv4: () => String(network.EnableIPv4),
+    Internal: () => String(network.Internal),
+    Labels: () => joinLabels(network.Labels),
+    Label: (name: string) => network.Labels?.[name] ?? "",
+    CreatedAt: () => exactTime(network.Created),
+  });
+}

@@ -1,16 +1,28 @@
 /** `berth network rm`. */
+import { errorMessage } from "#lib/errors.ts";
 import { verb as define } from "../command.ts";
-import { forEach } from "../each.ts";
+import { DaemonError } from "../connection.ts";
+import { ExitError } from "../errors.ts";
+import { bool } from "../kinds.ts";
 
 export const verb = define({
   use: "NETWORK [NETWORK...]",
-  flags: {},
+  flags: { force: bool("Do not error if the network does not exist", { short: "f" }) },
   args: { min: 1 },
   complete: ["networks"],
-  run(session, { args }) {
-    return forEach(session, args, async (name) => {
-      await session.daemon.send("DELETE", `/networks/${encodeURIComponent(name)}`);
-      return name;
-    });
+  async run(session, { flags, args }) {
+    let failed = false;
+    for (const name of args) {
+      try {
+        await session.daemon.send("DELETE", `/networks/${encodeURIComponent(name)}`);
+        session.out.line(name);
+      } catch (error) {
+        if (!(error instanceof DaemonError)) throw error;
+        if (flags.force && error.status === 404) continue;
+        session.err.line(errorMessage(error));
+        failed = true;
+      }
+    }
+    if (failed) throw new ExitError(1, "exit status 1");
   },
 });

@@ -20,24 +20,39 @@ export const verb = define({
       const source = flags.format === "json" ? "{{json .}}" : flags.format;
       session.out.line(execute(parseFormat(source, 64), { Client: clientVersion, Server: server ?? null }));
     } else {
-      session.out.write(
-        `Client:\n${lines({ Version: clientVersion.Version, "API version": clientVersion.ApiVersion, "Git commit": clientVersion.GitCommit, "OS/Arch": `${clientVersion.Os}/${clientVersion.Arch}` })}`,
-      );
-      if (server !== undefined) {
-        session.out.write(
-          `\nServer: ${server.Platform.Name}\n Engine:\n${lines({ Version: server.Version, "API version": `${server.ApiVersion} (minimum version ${server.MinAPIVersion})`, "Git commit": server.GitCommit, "OS/Arch": `${server.Os}/${server.Arch}` }, " ")}`,
-        );
-        for (const { Name, Version } of server.Components.filter(({ Name: name }) => name !== "Engine")) {
-          session.out.write(` ${Name}:\n${lines({ Version }, " ")}`);
-        }
-      }
+      const { Version, ApiVersion, GitCommit, Os, Arch, Context } = clientVersion;
+      const client = {
+        Version,
+        "API version": ApiVersion,
+        "Git commit": GitCommit,
+        "OS/Arch": `${Os}/${Arch}`,
+        Context,
+      };
+      session.out.write(`Client:\n${lines(client, 1)}`);
+      if (server !== undefined) session.out.write(describe(server));
     }
     if (failure !== undefined) throw failure.error;
   },
 });
 
-function lines(values: Record<string, string>, indent = ""): string {
+function describe(server: SystemVersion): string {
+  const engine = {
+    Version: server.Version,
+    "API version": `${server.ApiVersion} (minimum version ${server.MinAPIVersion})`,
+    "Git commit": server.GitCommit,
+    "OS/Arch": `${server.Os}/${server.Arch}`,
+    Experimental: String(server.Experimental ?? false),
+  };
+  const others = server.Components.filter(({ Name }) => Name !== "Engine");
+  return (
+    `\nServer: ${server.Platform.Name}\n Engine:\n${lines(engine, 2)}` +
+    others.map(({ Name, Version }) => ` ${Name}:\n${lines({ Version }, 2)}`).join("")
+  );
+}
+
+/** The values stand in one column, however deep their names are indented. */
+function lines(values: Record<string, string>, indent: number): string {
   return Object.entries(values)
-    .map(([name, value]) => `${indent} ${`${name}:`.padEnd(18)}${value}\n`)
+    .map(([name, value]) => `${" ".repeat(indent)}${`${name}:`.padEnd(20 - indent)}${value}\n`)
     .join("");
 }

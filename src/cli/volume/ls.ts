@@ -4,9 +4,9 @@ import { verb as define } from "../command.ts";
 import { filterQuery } from "../connection.ts";
 import { Formatter, listFormat } from "../format.ts";
 import { bool, filters } from "../kinds.ts";
-import { Row } from "../template/value.ts";
+import { volumeHeaders, volumeRow } from "./row.ts";
 
-const headers = { Driver: "DRIVER", Name: "VOLUME NAME", Mountpoint: "MOUNTPOINT", Scope: "SCOPE", Labels: "LABELS" };
+const natural = new Intl.Collator("en", { numeric: true });
 
 export const verb = define({
   use: "[OPTIONS]",
@@ -18,23 +18,11 @@ export const verb = define({
   args: { min: 0, max: 0 },
   async run(session, { flags }) {
     const custom = flags.quiet ? "{{.Name}}" : flags.format || (session.preferences.volumesFormat ?? "");
-    const formatter = new Formatter(custom, "{{.Driver}}\t{{.Name}}", headers);
+    const formatter = new Formatter(custom, "{{.Driver}}\t{{.Name}}", volumeHeaders);
     const { Volumes } = await session.daemon.json<VolumeListResponse>("GET", "/volumes", {
       query: { filters: filterQuery(flags.filter) },
     });
-    const rows = Volumes.map(
-      (volume) =>
-        new Row("*formatter.volumeContext", {
-          Driver: () => volume.Driver,
-          Name: () => volume.Name,
-          Mountpoint: () => volume.Mountpoint,
-          Scope: () => volume.Scope,
-          Labels: () =>
-            Object.entries(volume.Labels ?? {})
-              .map(([key, value]) => `${key}=${value}`)
-              .join(","),
-        }),
-    );
+    const rows = Volumes.toSorted((a, b) => natural.compare(a.Name, b.Name)).map(volumeRow);
     session.out.write(formatter.format(rows));
   },
 });

@@ -1,9 +1,9 @@
 /** Berth's own command line against a real daemon. */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { type Engine, startEngine } from "../harness/engine.ts";
-import { testImage } from "../harness/image.ts";
-import { until } from "../harness/process.ts";
+import { type Engine, startEngine } from "./harness/engine.ts";
+import { testImage } from "./harness/image.ts";
+import { until } from "./harness/process.ts";
 
 /** stdout of a command that must succeed. */
 async function berth(engine: Engine, ...words: string[]): Promise<string> {
