@@ -21,6 +21,7 @@ import { addExecRoutes } from "./routes/exec.ts";
 import { addImageRoutes } from "./routes/images.ts";
 import { addNetworkRoutes } from "./routes/networks.ts";
 import { addSystemRoutes } from "./routes/system.ts";
+import { addUnsupportedRoutes } from "./routes/unsupported.ts";
 import { addVolumeRoutes } from "./routes/volumes.ts";
 import { SystemService } from "./system.ts";
 import { programVersion as version } from "#lib/build.ts";
@@ -89,6 +90,7 @@ async function serve(configuration: Configuration): Promise<void> {
   addVolumeRoutes(router, engine.volumes);
   addSystemRoutes(router, new SystemService(engine, configuration, layout, programs));
   const housekeeping = undo.use(new Housekeeping());
+  addUnsupportedRoutes(router);
   const api = new Api(router, log, `Berth/${version} (linux)`, () => housekeeping.touch());
   const server = new HttpServer((request, response) => api.handle(request, response));
   undo.defer(() => server.close(GRACE));

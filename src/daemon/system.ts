@@ -1,14 +1,23 @@
 /** The daemon's answers about itself and its host. */
-import { readFileSync } from "node:fs";
 import { arch, availableParallelism, hostname, release, totalmem } from "node:os";
 import type { EventMessage } from "#api/types/event.ts";
 import type { EventsQuery } from "#api/types/query.ts";
 import type { DiskUsage, SystemInfo, SystemVersion } from "#api/types/system.ts";
 import type { Engine } from "#engine/engine.ts";
+import { writeAtomically } from "#linux/files.ts";
 import type { Layout } from "#store/layout.ts";
 import { apiVersion, minApiVersion } from "./api.ts";
 import type { Configuration } from "./configuration.ts";
 import type { Programs } from "./prerequisites.ts";
+import {
+  driverStatus,
+  hostWarnings,
+  openDescriptors,
+  osRelease,
+  proxyAddress,
+  readText,
+  registryConfig,
+} from "./host-information.ts";
 import { hostArchitecture } from "./query.ts";
 import type { DiskUsageType, SystemBackend } from "./routes/system.ts";
 import { programCommit as gitCommit, programVersion as version } from "#lib/build.ts";
@@ -44,18 +53,20 @@ export class SystemService implements SystemBackend {
   }
 
   async info(): Promise<SystemInfo> {
-    const { containers, images, host, networks } = this.#engine;
+    const { containers, events, images, host, networks } = this.#engine;
     const counts = containers.counts();
     const { limits, cgroup } = host;
+    const forwarding = readText("/proc/sys/net/ipv4/ip_forward") === "1";
+    const { hosts, registryMirrors, insecureRegistries } = this.#configuration;
     return {
-      ID: hostname(),
+      ID: this.#id(),
       Containers: counts.running + counts.paused + counts.stopped,
       ContainersRunning: counts.running,
       ContainersPaused: counts.paused,
       ContainersStopped: counts.stopped,
       Images: images.list({ all: true, digests: false, sharedSize: false, manifests: false, filters: {} }).length,
       Driver: "overlay2",
-      DriverStatus: [["Native Overlay Diff", "true"]],
+      DriverStatus: driverStatus(this.#layout.dataRoot),
       Plugins: {
         Volume: ["local"],
         Network: ["bridge", "host", "null"],
@@ -69,34 +80,30 @@ export class SystemService implements SystemBackend {
       CPUShares: limits.cpuShares,
       CPUSet: limits.cpuset !== undefined,
       PidsLimit: limits.pids,
-      IPv4Forwarding: readText("/proc/sys/net/ipv4/ip_forward") === "1",
+      IPv4Forwarding: forwarding,
       Debug: this.#configuration.logLevel === "debug",
-      NFd: 0,
+      NFd: openDescriptors(),
       OomKillDisable: limits.oomKillDisable,
       NGoroutines: 0,
       SystemTime: new Date().toISOString(),
       LoggingDriver: "json-file",
       CgroupDriver: "cgroupfs",
       CgroupVersion: cgroup.mode === "v2" ? "2" : "1",
-      NEventsListener: 0,
+      NEventsListener: events.listeners,
       KernelVersion: release(),
       OperatingSystem: osRelease("PRETTY_NAME") ?? "Linux",
       OSVersion: osRelease("VERSION_ID") ?? "",
       OSType: "linux",
       Architecture: arch() === "x64" ? "x86_64" : arch() === "arm64" ? "aarch64" : arch(),
       IndexServerAddress: "https://index.docker.io/v1/",
-      RegistryConfig: {
-        InsecureRegistryCIDRs: ["::1/128", "127.0.0.0/8"],
-        IndexConfigs: {},
-        Mirrors: this.#configuration.registryMirrors,
-      },
+      RegistryConfig: registryConfig(registryMirrors, insecureRegistries),
       NCPU: availableParallelism(),
       MemTotal: totalmem(),
       GenericResources: null,
       DockerRootDir: this.#layout.dataRoot,
-      HttpProxy: process.env["HTTP_PROXY"] ?? "",
-      HttpsProxy: process.env["HTTPS_PROXY"] ?? "",
-      NoProxy: process.env["NO_PROXY"] ?? "",
+      HttpProxy: proxyAddress("http_proxy"),
+      HttpsProxy: proxyAddress("https_proxy"),
+      NoProxy: process.env["NO_PROXY"] || process.env["no_proxy"] || "",
       Name: hostname(),
       Labels: [],
       ExperimentalBuild: false,
@@ -119,16 +126,18 @@ export class SystemService implements SystemBackend {
       LiveRestoreEnabled: true,
       Isolation: "",
       InitBinary: host.init ?? "",
-      ContainerdCommit: { ID: "" },
-      RuncCommit: { ID: "" },
-      InitCommit: { ID: "" },
+      ContainerdCommit: { ID: "N/A" },
+      RuncCommit: { ID: "N/A" },
+      InitCommit: { ID: "N/A" },
       SecurityOptions: [
         ...(host.apparmor ? ["name=apparmor"] : []),
         ...(host.seccomp ? ["name=seccomp,profile=builtin"] : []),
         ...(cgroup.mode === "v2" ? ["name=cgroupns"] : []),
       ],
+      FirewallBackend: { Driver: "nftables" },
+      DiscoveredDevices: [],
       CDISpecDirs: [],
-      Warnings: networks.forwardWarnings(),
+      Warnings: [...hostWarnings(host, hosts, forwarding), ...networks.forwardWarnings()],
     };
   }
 
@@ -150,6 +159,16 @@ export class SystemService implements SystemBackend {
       ...(wants("volume") && { Volumes: await volumes.usage(signal) }),
       ...(wants("build-cache") && { BuildCache: [] }),
     };
+  }
+
+  /** Of this data root: made once. */
+  #id(): string {
+    const file = this.#layout.engineId;
+    const known = readText(file);
+    if (known !== "") return known;
+    const id = crypto.randomUUID();
+    writeAtomically(file, id, 0o644);
+    return id;
   }
 
   async #askComponents(): Promise<SystemVersion["Components"]> {
@@ -179,17 +198,4 @@ async function versionOf(program: string): Promise<string> {
   const child = Bun.spawn([program, "--version"], { stdio: ["ignore", "pipe", "ignore"] });
   const [line = ""] = (await new Response(child.stdout).text()).split("\n");
   return line.split(" ").at(-1) ?? "";
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8").trim();
-  } catch {
-    return "";
-  }
-}
-
-/** A field of os-release(5). */
-function osRelease(field: string): string | undefined {
-  return new RegExp(`^${field}="?([^"\n]*)"?$`, "m").exec(readText("/etc/os-release"))?.[1];
 }

@@ -22,6 +22,10 @@ export class Layout {
   get lockFile(): string {
     return join(this.dataRoot, "lock");
   }
+  /** The name by which this data root's engine is known (`/info`). */
+  get engineId(): string {
+    return join(this.dataRoot, "engine-id");
+  }
   /** Finished blobs: `blobs/sha256/<hex>`. */
   get blobs(): string {
     return join(this.dataRoot, "blobs");

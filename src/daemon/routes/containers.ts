@@ -35,6 +35,7 @@ import type { Hijack } from "#lib/http/hijack.ts";
 import { type ApiRouter, compareVersions, type Exchange } from "../api.ts";
 import { sendBytes, sendRecords, supported } from "../streams.ts";
 import { adaptCreateRequest } from "./create-request.ts";
+import { inspectOf, listOf } from "./old-versions.ts";
 
 /** What a backend may answer at once or later. */
 export type Awaitable<T> = T | Promise<T>;
@@ -124,15 +125,13 @@ export type ContainerBackend = ContainerStateBackend &
 export function addContainerRoutes(router: ApiRouter, backend: ContainerBackend, unifiedCgroups: boolean): void {
   router.add("GET", "/containers/json", async (exchange) => {
     const { query } = exchange;
-    exchange.json(
-      200,
-      await backend.list({
-        all: query.flag("all"),
-        limit: query.integer("limit") ?? 0,
-        size: query.flag("size"),
-        filters: query.filters(),
-      }),
-    );
+    const list = await backend.list({
+      all: query.flag("all"),
+      limit: query.integer("limit") ?? 0,
+      size: query.flag("size"),
+      filters: query.filters(),
+    });
+    exchange.json(200, listOf(exchange.version, list));
   });
   router.add("POST", "/containers/create", async (exchange) => {
     const request = await exchange.requiredBody(containerCreateSchema);
@@ -146,7 +145,8 @@ export function addContainerRoutes(router: ApiRouter, backend: ContainerBackend,
     exchange.json(200, await backend.prune(exchange.query.filters()));
   });
   router.add("GET", "/containers/{id}/json", async (exchange) => {
-    exchange.json(200, await backend.inspect(exchange.param("id"), { size: exchange.query.flag("size") }));
+    const container = await backend.inspect(exchange.param("id"), { size: exchange.query.flag("size") });
+    exchange.json(200, inspectOf(exchange.version, container));
   });
   addStateRoutes(router, backend);
   addStreamRoutes(router, backend);
@@ -211,7 +211,8 @@ const CONDITIONS: readonly string[] = ["not-running", "next-exit", "removed"];
 
 function addStreamRoutes(router: ApiRouter, backend: ContainerBackend): void {
   router.add("POST", "/containers/{id}/wait", async (exchange) => {
-    const condition = exchange.query.text("condition") || "not-running";
+    const old = compareVersions(exchange.version, "1.30") < 0;
+    const condition = old ? "not-running" : exchange.query.text("condition") || "not-running";
     if (!CONDITIONS.includes(condition)) throw new EngineError("invalid", `invalid condition: "${condition}"`);
     const signal = exchange.request.signal;
     const { result } = await backend.wait(exchange.param("id"), { condition: condition as WaitCondition }, signal);

@@ -2,7 +2,7 @@
 import type { ExecConfig, ExecCreateResponse, ExecInspect, ExecStartBody } from "#api/types/exec.ts";
 import type { Hijack } from "#lib/http/hijack.ts";
 import { execConfigSchema, execStartSchema } from "#api/schemas/exec.ts";
-import type { ApiRouter } from "../api.ts";
+import { type ApiRouter, compareVersions } from "../api.ts";
 import { type Awaitable, streamType } from "./containers.ts";
 
 /** Rejects with not-found: `No such container: x`, `No such exec instance: x`. */
@@ -24,11 +24,14 @@ export interface ExecBackend {
 /** `/exec` and `/containers/{id}/exec`. */
 export function addExecRoutes(router: ApiRouter, backend: ExecBackend): void {
   router.add("POST", "/containers/{id}/exec", async (exchange) => {
-    exchange.json(201, await backend.create(exchange.param("id"), await exchange.requiredBody(execConfigSchema)));
+    const config = await exchange.requiredBody(execConfigSchema);
+    if (compareVersions(exchange.version, "1.42") < 0) config.ConsoleSize = null;
+    exchange.json(201, await backend.create(exchange.param("id"), config));
   });
   router.add("POST", "/exec/{id}/start", async (exchange) => {
     const options = (await exchange.body(execStartSchema)) ?? {};
     const id = exchange.param("id");
+    if (options.Tty !== true || compareVersions(exchange.version, "1.42") < 0) options.ConsoleSize = null;
     if (options.Detach === true) {
       await backend.startDetached(id, options);
       exchange.response.send(200);

@@ -3,8 +3,9 @@ import type { EventMessage } from "#api/types/event.ts";
 import type { EventsQuery } from "#api/types/query.ts";
 import type { DiskUsage, SystemInfo, SystemVersion } from "#api/types/system.ts";
 import { EngineError } from "#lib/errors.ts";
-import { type ApiRouter, apiVersion, type Exchange } from "../api.ts";
+import { type ApiRouter, apiVersion, compareVersions, type Exchange } from "../api.ts";
 import type { Awaitable } from "./containers.ts";
+import { infoOf } from "./old-versions.ts";
 
 export type DiskUsageType = "container" | "image" | "volume" | "build-cache";
 
@@ -30,7 +31,7 @@ export function addSystemRoutes(router: ApiRouter, backend: SystemBackend): void
   };
   router.add("GET", "/_ping", ping);
   router.add("HEAD", "/_ping", ping);
-  router.add("GET", "/info", async (exchange) => exchange.json(200, await backend.info()));
+  router.add("GET", "/info", async (exchange) => exchange.json(200, infoOf(exchange.version, await backend.info())));
   router.add("GET", "/version", async (exchange) =>
     exchange.json(200, { ...(await backend.version()), ApiVersion: apiVersion }),
   );
@@ -44,7 +45,9 @@ export function addSystemRoutes(router: ApiRouter, backend: SystemBackend): void
     );
     // The head goes before the first event: clients wait for it to know that they listen.
     const body = response.stream(200, "application/json");
+    const hidesImageCreate = compareVersions(exchange.version, "1.46") < 0;
     for await (const event of events) {
+      if (hidesImageCreate && event.Type === "image" && event.Action === "create") continue;
       const taken = body.write(`${JSON.stringify(event)}\n`);
       if (taken === false) break;
       if (taken !== true) await taken;
@@ -52,7 +55,7 @@ export function addSystemRoutes(router: ApiRouter, backend: SystemBackend): void
     body.end();
   });
   router.add("GET", "/system/df", async (exchange) => {
-    const asked = exchange.query.list("type");
+    const asked = compareVersions(exchange.version, "1.42") < 0 ? [] : exchange.query.list("type");
     for (const type of asked) {
       if (!DISK_USAGE_TYPES.includes(type)) throw new EngineError("invalid", `unknown object type: ${type}`);
     }

@@ -59,7 +59,7 @@ export async function inspectContainer(
     GraphDriver: { Name: "overlay2", Data: await graphData(context, id) },
     ...(size && (await sizes(context, container))),
     Mounts: record.mounts.filter((mount) => mount.listed).map(toMountPoint),
-    Config: config,
+    Config: { ...config, ...macAddressOf(container) },
     NetworkSettings: networkSettings(context, container),
   };
 }
@@ -74,19 +74,28 @@ export async function summarize(
   return {
     Id: record.id,
     Names: [`/${record.name}`],
-    Image: record.config.Image,
+    Image: context.images.find(record.config.Image)?.id === record.imageId ? record.config.Image : record.imageId,
     ImageID: record.imageId,
-    Command: [path, ...args].map(quoteArgument).join(" "),
+    Command: [path, ...args.map(quoteArgument)].join(" "),
     Created: Math.floor(Date.parse(record.created) / 1000),
     Ports: summaryPorts(context, container),
     ...(size && (await sizes(context, container))),
     Labels: record.config.Labels,
     State: state.status,
     Status: describeState(state, now()),
-    HostConfig: { NetworkMode: record.hostConfig.NetworkMode },
+    HostConfig: {
+      NetworkMode: record.hostConfig.NetworkMode,
+      ...(record.hostConfig.Annotations && { Annotations: record.hostConfig.Annotations }),
+    },
     NetworkSettings: { Networks: networkSettings(context, container).Networks },
     Mounts: record.mounts.filter((mount) => mount.listed).map(toMountPoint),
   };
+}
+
+/** The address that was asked for, also where clients of API 1.43 and older look for it. */
+function macAddressOf({ record }: Container): { MacAddress?: string } {
+  const address = record.networkingConfig.EndpointsConfig?.[record.hostConfig.NetworkMode]?.MacAddress;
+  return address ? { MacAddress: address } : {};
 }
 
 function commandOf({ record }: Container): [string, string[]] {
@@ -107,6 +116,7 @@ async function graphData(context: EngineContext, id: string): Promise<Record<str
   const mount = await context.snapshots.mounts(id);
   if (mount.type === "bind") return { MergedDir: context.layout.rootfs(id) };
   return {
+    ID: id,
     LowerDir: mount.lower.join(":"),
     MergedDir: context.layout.rootfs(id),
     UpperDir: mount.upper ?? "",

@@ -1,21 +1,21 @@
 /** Which containers a list or a prune means: Docker's filters. */
 import type { ContainerListQuery, Filters } from "#api/types/query.ts";
 import { EngineError } from "#lib/errors.ts";
-import { parseTime } from "#lib/time.ts";
+import { NEVER, parseTime } from "#lib/time.ts";
 import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
-import { networkSettings } from "./network.ts";
+import { networkSettings, summaryPorts } from "./network.ts";
 import { isRunning } from "./record.ts";
 
 const STATUSES = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
+const HEALTHS = ["none", "starting", "healthy", "unhealthy"];
 
 type Test = (container: Container) => boolean;
 
 /** Newest first. Throws "invalid" for unknown filters and values, "not-found" for an unknown `before` or `since`. */
 export function selectContainers(context: EngineContext, query: ContainerListQuery): Container[] {
   const tests = Object.entries(query.filters).map(([name, values]) => filterTest(context, name, values));
-  const wantsStopped =
-    query.all || query.limit > 0 || ["status", "exited", "before", "since"].some((name) => name in query.filters);
+  const wantsStopped = query.all || query.limit > 0 || (query.filters["status"]?.length ?? 0) > 0;
   const found = context.containers
     .all()
     .filter((one) => wantsStopped || isRunning(one.state) || one.state.status === "restarting")
@@ -45,7 +45,7 @@ function filterTest(context: EngineContext, name: string, values: readonly strin
       values.length === 0 || values.some((value) => test(container, value));
   switch (name) {
     case "id":
-      return any(({ id }, value) => id.startsWith(value) || matchesExpression(value, id));
+      return any(({ id }, value) => id.startsWith(value));
     case "name":
       return any(
         (container, value) =>
@@ -55,15 +55,19 @@ function filterTest(context: EngineContext, name: string, values: readonly strin
       return (container) => matchesLabels(container.record.config.Labels, values);
     case "status":
       for (const value of values) {
-        if (!STATUSES.includes(value)) throw new EngineError("invalid", `invalid filter 'status=${value}'`);
+        checkWord("status", "state", value, STATUSES);
       }
       return any((container, value) => container.state.status === value);
     case "exited": {
       const codes = values.map((value) => {
-        if (!/^-?\d+$/.test(value)) throw new EngineError("invalid", `invalid filter 'exited=${value}'`);
+        if (!/^[+-]?\d+$/.test(value)) {
+          const why = `strconv.Atoi: parsing ${JSON.stringify(value)}: invalid syntax`;
+          throw new EngineError("invalid", `invalid filter 'exited=${value}': ${why}`);
+        }
         return Number(value);
       });
-      return ({ state }) => codes.includes(state.exitCode) && state.status === "exited";
+      return ({ state }) =>
+        codes.length === 0 || (codes.includes(state.exitCode) && !isRunning(state) && state.startedAt !== NEVER);
     }
     case "ancestor":
       return ancestorTest(context, values);
@@ -88,12 +92,21 @@ function filterTest(context: EngineContext, name: string, values: readonly strin
         ),
       );
     case "publish":
-    case "expose":
-      return any(({ record }, value) => portMatches(name, record, value));
+    case "expose": {
+      const ranges = values.map((value) => portRange(name, value));
+      const key = name === "publish" ? "PublicPort" : "PrivatePort";
+      return (container) =>
+        ranges.length === 0 ||
+        summaryPorts(context, container).some((port) => ranges.some((range) => range(port[key], port.Type)));
+    }
     case "health":
+      for (const value of values) checkWord("health", "health", value, HEALTHS);
       return any((_, value) => value === "none");
     case "is-task":
-      return any((_, value) => value === "false" || value === "0");
+      for (const value of values) {
+        if (!/^(true|false|0|1)$/i.test(value)) throw new EngineError("invalid", `invalid filter 'is-task=${value}'`);
+      }
+      return any((_, value) => /^(false|0)$/i.test(value));
     case "isolation":
       return () => true;
     default:
@@ -114,20 +127,26 @@ function ancestorTest(context: EngineContext, values: readonly string[]): Test {
     );
 }
 
+function checkWord(filter: string, what: string, value: string, words: readonly string[]): void {
+  if (words.includes(value)) return;
+  throw new EngineError(
+    "invalid",
+    `invalid filter '${filter}=${value}': invalid value for ${what} (${value}): must be one of ${words.join(", ")}`,
+  );
+}
+
 /** `value` is `port`, `port/proto` or `first-last/proto`. */
-function portMatches(kind: "publish" | "expose", record: Container["record"], value: string): boolean {
-  const match = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/.exec(value);
-  if (match === null) throw new EngineError("invalid", `invalid filter '${kind}=${value}'`);
-  const [first, last, protocol] = [Number(match[1]), Number(match[2] ?? match[1]), match[3] ?? "tcp"];
-  const within = (port: number) => port >= first && port <= last;
-  const ports =
-    kind === "publish"
-      ? Object.keys(record.hostConfig.PortBindings ?? {})
-      : Object.keys(record.config.ExposedPorts ?? {});
-  return ports.some((port) => {
-    const [number = "", itsProtocol = "tcp"] = port.split("/");
-    return itsProtocol === protocol && within(Number(number));
-  });
+function portRange(filter: string, value: string): (port: number | undefined, protocol: string) => boolean {
+  if (value.includes(":")) {
+    throw new EngineError("invalid", `filter for '${filter}' should not contain ':': ${value}`);
+  }
+  const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(value);
+  const [first, last] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
+  if (match === null || first > last || last > 65535) {
+    throw new EngineError("invalid", `error while looking up for ${filter} ${value}: invalid port`);
+  }
+  const wanted = match[3] ?? "tcp";
+  return (port, protocol) => port !== undefined && protocol === wanted && first <= port && port <= last;
 }
 
 function matchesExpression(expression: string, text: string): boolean {

@@ -48,6 +48,11 @@ export class EventBus {
     this.#keep = options.keep ?? 2048;
   }
 
+  /** How many subscriptions are open. */
+  get listeners(): number {
+    return this.#subscribers.size;
+  }
+
   /** Costs microseconds: subscribers see it at once, the database within 100 ms. */
   emit(type: EventType, action: string, id: string, attributes: Record<string, string>): void {
     const time = now() > this.#last ? now() : this.#last + 1n;

@@ -14,12 +14,14 @@ export function mergeImageConfig(config: ContainerConfig, image: ImageRunConfig)
     ...config,
     User: config.User || (image.User ?? ""),
     WorkingDir: config.WorkingDir || (image.WorkingDir ?? ""),
-    ExposedPorts: { ...image.ExposedPorts, ...config.ExposedPorts },
     Volumes: config.Volumes || image.Volumes ? { ...image.Volumes, ...config.Volumes } : null,
     Env: mergeEnvironment(config.Env ?? [], image.Env ?? []),
     Labels: { ...image.Labels, ...config.Labels },
     ...mergeCommand(config, image),
   };
+  const exposed = { ...image.ExposedPorts, ...config.ExposedPorts };
+  if (Object.keys(exposed).length > 0) merged.ExposedPorts = exposed;
+  else delete merged.ExposedPorts;
   const stopSignal = config.StopSignal || image.StopSignal;
   if (stopSignal) merged.StopSignal = stopSignal;
   const shell = config.Shell?.length ? config.Shell : image.Shell;

@@ -1,0 +1,54 @@
+/** Shows answers of today as older versions of the API had them. */
+import type { ContainerInspect, ContainerSummary } from "#api/types/container.ts";
+import type { SystemInfo } from "#api/types/system.ts";
+import { compareVersions } from "../api.ts";
+
+/** Changes and answers `info`. */
+export function infoOf(version: string, info: SystemInfo): object {
+  const before = (other: string): boolean => compareVersions(version, other) < 0;
+  const extra: Record<string, unknown> = {};
+  if (before("1.25")) {
+    info.SecurityOptions = info.SecurityOptions.map((option) => option.replace(/^name=/, "").replace(/,.*/, ""));
+  }
+  if (before("1.44")) for (const runtime of Object.values(info.Runtimes)) delete runtime.status;
+  if (before("1.47")) {
+    Object.assign(info.RegistryConfig, {
+      AllowNondistributableArtifactsCIDRs: null,
+      AllowNondistributableArtifactsHostnames: null,
+    });
+  }
+  if (before("1.49")) {
+    delete info.FirewallBackend;
+    for (const commit of [info.ContainerdCommit, info.RuncCommit, info.InitCommit]) {
+      Object.assign(commit, { Expected: commit.ID });
+    }
+  }
+  if (before("1.50")) {
+    delete info.DiscoveredDevices;
+    Object.assign(extra, { BridgeNfIptables: false, BridgeNfIp6tables: false });
+  }
+  return { ...info, ...extra };
+}
+
+/** Changes and answers `container`. */
+export function inspectOf(version: string, container: ContainerInspect): ContainerInspect {
+  if (compareVersions(version, "1.45") < 0) {
+    // Names that the network's DNS gives without anybody's wish were listed among those that were wished for.
+    for (const [network, endpoint] of Object.entries(container.NetworkSettings.Networks)) {
+      if (["bridge", "host", "none", "default"].includes(network)) continue;
+      const own = [container.Id.slice(0, 12), container.Config.Hostname];
+      endpoint.Aliases = [...new Set([...(endpoint.Aliases ?? []), ...own])];
+    }
+  }
+  if (compareVersions(version, "1.48") < 0) delete container.ImageManifestDescriptor;
+  return container;
+}
+
+/** Changes and answers `list`. */
+export function listOf(version: string, list: ContainerSummary[]): ContainerSummary[] {
+  for (const container of list) {
+    if (compareVersions(version, "1.46") < 0) delete container.HostConfig.Annotations;
+    if (compareVersions(version, "1.48") < 0) delete container.ImageManifestDescriptor;
+  }
+  return list;
+}
