@@ -194,7 +194,7 @@ export class Lifecycle {
     if (container.state.status === "restarting") container.state.status = "exited";
     this.#context.containers.saveState(container);
     const status = { code: container.state.exitCode, error: container.state.error };
-    container.waits.exited(status, true);
+    container.waits.exited(status);
     announce(this.#context, container, "die", { exitCode: String(container.state.exitCode) });
   }
 
@@ -257,7 +257,7 @@ export class Lifecycle {
       });
       if (restarting) this.#scheduleRestart(container);
     }
-    container.waits.exited({ code: exit.code }, !restarting);
+    container.waits.exited({ code: exit.code });
     if (hostConfig.AutoRemove && !container.restartRequested && !container.removing) await this.#autoRemove(container);
   }
 
@@ -325,7 +325,7 @@ export class Lifecycle {
     container.state.status = "exited";
     container.state.stoppedByUser = true;
     this.#context.containers.saveState(container);
-    container.waits.exited({ code: container.state.exitCode }, true);
+    container.waits.exited({ code: container.state.exitCode });
   }
 }
 

@@ -23,9 +23,9 @@ export class Waits {
     return promise;
   }
 
-  /** The container's process ended. `final` is false while a restart policy is about to start it again. */
-  exited(status: ExitStatus, final: boolean): void {
-    this.#settle(status, (condition) => condition === "next-exit" || (condition === "not-running" && final));
+  /** The container's process ended; as with Docker also where a restart policy is about to start it again. */
+  exited(status: ExitStatus): void {
+    this.#settle(status, (condition) => condition !== "removed");
   }
 
   removed(status: ExitStatus): void {
