@@ -27,11 +27,13 @@ async function serving({ pid, mark }: Served): Promise<Set<number>> {
       if ((await readlink(`/proc/${candidate}/ns/pid`)) !== ours) continue;
       parents.set(candidate, Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]));
       const marked = (await readFile(`/proc/${candidate}/cmdline`, "utf8")).includes(mark);
-      if (candidate !== process.pid && (candidate === pid || marked)) found.add(candidate);
+      if (candidate === pid || marked) found.add(candidate);
     } catch {
       // Ended in the meantime.
     }
   }
+  // The bench and who started it name the daemon's socket too.
+  for (let own: number | undefined = process.pid; own !== undefined; own = parents.get(own)) found.delete(own);
   if (!found.has(pid)) throw new Error(`the daemon (process ${pid}) does not run`);
   for (let before = -1; before !== found.size;) {
     before = found.size;
