@@ -5,9 +5,9 @@ import { EngineError } from "#lib/errors.ts";
 const REALTIME_MIN = 34;
 const REALTIME_MAX = 64;
 
-/** Number of `KILL`, `SIGKILL`, `sigkill`, `9`, `RTMIN+3`. Throws "invalid" `Invalid signal: x`. */
+/** Number of `KILL`, `SIGKILL`, `sigkill`, `9`, `RTMIN+3`. Throws "invalid" `invalid signal: x`. */
 export function parseSignal(text: string): number {
-  const refuse = () => new EngineError("invalid", `Invalid signal: ${text}`);
+  const refuse = () => new EngineError("invalid", `invalid signal: ${text}`);
   if (/^\d+$/.test(text)) {
     const number = Number(text);
     if (number < 1 || number > REALTIME_MAX) throw refuse();
