@@ -87,12 +87,76 @@ test("two clients see the same output, and one that leaves does not stop the oth
   expect(demultiplex(await first.all()).stdout).toBe("one\ntwo\n");
 });
 
+test("a client that falls behind holds nobody up, and loses nothing once it reads", async () => {
+  await using engine = await startEngine();
+  const box = await engine.create(["sh", "-c", "head -c 900000 /dev/zero | tr '\\0' x; echo end"]);
+  using quick = await box.attach("stream=1&stdout=1");
+  using slow = await box.attach("stream=1&stdout=1");
+  slow.pause();
+  await box.start();
+  const all = demultiplex(await quick.all()).stdout;
+  expect(all).toBe(`${"x".repeat(900_000)}end\n`);
+  slow.resume();
+  expect(demultiplex(await slow.all()).stdout).toBe(all);
+});
+
+test("one that never reads stops the process rather than filling memory, and frees it by leaving", async () => {
+  await using engine = await startEngine();
+  const size = 64 << 20;
+  const box = await engine.create(["head", "-c", String(size), "/dev/zero"], {
+    HostConfig: { LogConfig: { Type: "none", Config: {} } },
+  });
+  using quick = await box.attach("stream=1&stdout=1");
+  const stuck = await box.attach("stream=1&stdout=1");
+  stuck.pause();
+  const resident = async () =>
+    Number(/VmRSS:\s+(\d+) kB/.exec(await Bun.file(`/proc/${engine.pid}/status`).text())?.[1]) * 1024;
+  const before = await resident();
+  await box.start();
+  let seen = 0;
+  await until("nothing more comes", async () => {
+    const [last] = [seen, await Bun.sleep(100)];
+    seen = quick.length;
+    return seen > 0 && seen === last;
+  });
+  expect(quick.length).toBeLessThan(16 << 20);
+  expect((await resident()) - before).toBeLessThan(48 << 20);
+  expect((await box.inspect()).State.Running).toBe(true);
+  stuck[Symbol.dispose]();
+  expect(demultiplex(await quick.all()).stdout).toHaveLength(size);
+});
+
+test("what a client still says after the end is not for the next process", async () => {
+  await using engine = await startEngine();
+  const box = await engine.create(["sh", "-c", "read x; echo got $x"], { OpenStdin: true });
+  using first = await box.attach();
+  await box.start();
+  first.write("one\n");
+  expect(demultiplex(await first.all()).stdout).toBe("got one\n");
+  first.write("stale\n");
+  using second = await box.attach();
+  await box.start();
+  second.write("fresh\n");
+  expect(demultiplex(await second.all()).stdout).toBe("got fresh\n");
+});
+
 test("attach with logs gives what was written before", async () => {
   await using engine = await startEngine();
   const box = await engine.run(["sh", "-c", "echo before; read x"], { OpenStdin: true });
   await until("it wrote", async () => (await box.logs()).stdout === "before\n");
   using stream = await box.attach("logs=1&stream=1&stdout=1&stdin=1");
   await stream.until("before");
+  using past = await box.attach("logs=1&stdout=1");
+  expect(demultiplex(await past.all()).stdout).toBe("before\n");
+});
+
+test("detach keys that are none are refused before the stream begins", async () => {
+  await using engine = await startEngine();
+  const box = await engine.run(["sleep", "60"]);
+  await expect(box.attach("stream=1&detachKeys=ctrl-1")).rejects.toMatchObject({
+    status: 400,
+    message: expect.stringContaining("Invalid detach keys (ctrl-1) provided"),
+  });
 });
 
 test("attaching to a container that is not there is an HTTP error, not a stream", async () => {

@@ -107,6 +107,9 @@ export class Api {
           status === 304 ? "" : `${JSON.stringify({ message: errorMessage(error) })}\n`,
           "application/json",
         );
+      } else if (response.outcome === "hijacked") {
+        // Nothing that could be written now would be understood; the end is.
+        response.cut();
       }
     }
     this.#record(request, response, performance.now() - started, failure);

@@ -90,7 +90,7 @@ function errorText(bytes: Uint8Array): string {
 /** A taken-over connection. Everything that arrives is kept, so nothing is missed between two reads. */
 export class Hijacked implements Disposable {
   readonly #socket: Socket;
-  #received: Buffer = Buffer.alloc(0);
+  #chunks: Buffer[] = [];
   #ended = false;
   #changed = Promise.withResolvers<void>();
 
@@ -101,7 +101,7 @@ export class Hijacked implements Disposable {
       this.#changed = Promise.withResolvers<void>();
     };
     socket.on("data", (chunk: Buffer) => {
-      this.#received = Buffer.concat([this.#received, chunk]);
+      this.#chunks.push(chunk);
       changed();
     });
     const ended = () => {
@@ -125,11 +125,28 @@ export class Hijacked implements Disposable {
       throw new WireError(status, errorText(this.#received.subarray(end + 4)));
     }
     if (status !== 101) throw new WireError(status, `no upgrade: ${head}`);
-    this.#received = this.#received.subarray(end + 4);
+    this.#chunks = [this.#received.subarray(end + 4)];
+  }
+
+  get #received(): Buffer {
+    const [first, ...rest] = this.#chunks;
+    if (first !== undefined && rest.length === 0) return first;
+    const all = Buffer.concat(this.#chunks);
+    this.#chunks = [all];
+    return all;
   }
 
   write(data: string | Uint8Array): void {
     this.#socket.write(data);
+  }
+
+  /** Reads nothing more until `resume`. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
   }
 
   /** Shuts down our half; the other side may go on. */
@@ -147,6 +164,11 @@ export class Hijacked implements Disposable {
   async until(text: string): Promise<Buffer> {
     await this.#wait(() => this.#received.includes(text), JSON.stringify(text));
     return this.#received;
+  }
+
+  /** How many bytes arrived so far. */
+  get length(): number {
+    return this.#chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   }
 
   get ended(): boolean {

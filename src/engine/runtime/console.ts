@@ -25,15 +25,21 @@ export type AttachEnd = "ended" | "detached" | "gone";
 
 interface Client extends ClientOptions {
   connection: HijackedConnection;
+  /** Bytes that the connection holds for a client that does not read them. */
+  owed: number;
   finish: (end: AttachEnd) => void;
 }
+
+/** How far a client may fall behind before the others, and in the end the process, wait for it. Bytes. */
+const LARGEST_LAG = 1024 * 1024;
 
 /** First byte of conmon's packets (its stdpipe_t) and, less one, of Docker's frames. */
 const STDERR = 3;
 
 /**
  * Clients may attach before the process exists: `connect` is called between its creation and its start, so that
- * they miss nothing. Output waits for the slowest client (and then the process does), as with Docker.
+ * they miss nothing. No client loses anything: output waits for one that is far behind, and then the process does, as
+ * with Docker.
  */
 export class Console {
   readonly #options: ConsoleOptions;
@@ -69,11 +75,17 @@ export class Console {
   /** Settles when the attachment is over; the connection is then closed. */
   async attach(connection: HijackedConnection, options: ClientOptions): Promise<AttachEnd> {
     const { promise, resolve } = Promise.withResolvers<AttachEnd>();
-    const client: Client = { ...options, connection, finish: resolve };
+    const client: Client = { ...options, connection, owed: 0, finish: resolve };
     this.#clients.add(client);
-    if (this.#path !== undefined) await this.#connect();
-    void connection.closed.then(() => resolve("gone"));
     void this.#forwardInput(client);
+    try {
+      if (this.#path !== undefined) await this.#connect();
+    } catch (error) {
+      this.#clients.delete(client);
+      connection.destroy();
+      throw error;
+    }
+    void connection.closed.then(() => resolve("gone"));
     const end = await promise;
     this.#clients.delete(client);
     this.#leave();
@@ -126,24 +138,29 @@ export class Console {
       if (packet[0] === STDERR ? !client.stderr : !client.stdout) continue;
       framed ??= this.#options.tty ? packet.subarray(1) : frame(packet);
       const taken = client.connection.write(framed);
-      if (taken instanceof Promise) (waiting ??= []).push(taken);
+      if (!(taken instanceof Promise)) continue;
+      if (client.owed === 0) void taken.then(() => (client.owed = 0));
+      client.owed += framed.length;
+      if (client.owed > LARGEST_LAG) (waiting ??= []).push(taken);
     }
     if (waiting !== undefined) return Promise.all(waiting).then(() => {});
   }
 
   async #forwardInput(client: Client): Promise<void> {
+    // Of this run: what a client has left to say after its end is not for the next process.
+    const input = this.#input.promise;
     const scanner = client.detachKeys === undefined ? undefined : new DetachScanner(client.detachKeys);
     try {
       for await (const chunk of client.connection.readable) {
         if (!client.stdin || !this.#options.stdin) continue;
         const { pass, detached } = scanner?.scan(chunk) ?? { pass: chunk, detached: false };
-        if (pass.length > 0 && !this.#stdinEnded) await (await this.#input.promise).write(pass);
+        if (pass.length > 0 && !this.#stdinEnded) await (await input).write(pass);
         if (detached) return client.finish("detached");
       }
       if (client.stdin && this.#options.stdin && this.#options.stdinOnce && !this.#options.tty) {
-        const input = await this.#input.promise;
-        this.#stdinEnded = true;
-        input.shutdownWrite();
+        const connection = await input;
+        if (connection === this.#connection) this.#stdinEnded = true;
+        connection.shutdownWrite();
       }
     } catch {
       // The process or the client went away: the output side notices and ends the attachment.

@@ -141,6 +141,11 @@ export class HttpResponse {
     };
   }
 
+  /** Drops the connection, whatever was sent. */
+  cut(): void {
+    this.#connection.destroy();
+  }
+
   #head(status: number, contentType: string | undefined): string {
     if (this.#outcome !== "open") throw new Error("the response was sent already");
     this.status = status;

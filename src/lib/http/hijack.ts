@@ -10,8 +10,8 @@ export interface HijackedConnection {
   /** Client to us. One reader. Nothing is read from the socket while nobody asks: that is the backpressure. */
   readonly readable: AsyncIterable<Uint8Array>;
   /**
-   * True: taken, write on. A promise: taken, but await it (drained, or gone) before the next one.
-   * False: the connection is gone, the bytes are lost.
+   * True: taken, write on. A promise: taken, but held in memory until it settles (everything drained, or gone).
+   * False: the connection is gone, the bytes are lost. The chunk must not be changed before that.
    */
   write(chunk: Uint8Array): boolean | Promise<void>;
   /** Shuts down our writing half after what was written. Idempotent. */
