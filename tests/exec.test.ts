@@ -34,6 +34,40 @@ test("a terminal of its own, resized", async () => {
   expect(await engine.wire.json("GET", `/exec/${id}/json`)).toMatchObject({ Running: false, ExitCode: 5 });
 });
 
+test("bytes go through unchanged both ways, and its input ends with the client's", async () => {
+  await using engine = await startEngine();
+  const box = await engine.run(["sleep", "600"]);
+  const noise = Buffer.alloc(8 << 20);
+  for (let at = 0; at < noise.length; at += 65536) crypto.getRandomValues(noise.subarray(at, at + 65536));
+  const id = await box.prepareExec(["cat"], { stdin: "" });
+  using stream = await engine.wire.hijack(`/exec/${id}/start`, {});
+  stream.write(noise);
+  stream.end();
+  const all = await stream.all();
+  const received: Buffer[] = [];
+  for (let at = 0; at < all.length; at += 8 + all.readUInt32BE(at + 4)) {
+    received.push(all.subarray(at + 8, at + 8 + all.readUInt32BE(at + 4)));
+  }
+  expect(Bun.hash(Buffer.concat(received))).toBe(Bun.hash(noise));
+});
+
+test("detach keys of its own leave the program running, and so does a client that goes", async () => {
+  await using engine = await startEngine();
+  const box = await engine.run(["sleep", "600"]);
+  const typed = await box.prepareExec(["cat"], { Tty: true, stdin: "", DetachKeys: "ctrl-x,q" });
+  using stream = await engine.wire.hijack(`/exec/${typed}/start`, { Tty: true });
+  stream.write("hello\n");
+  await stream.until("hello\r\nhello\r\n");
+  stream.write("\x18q");
+  await stream.all();
+  expect(await engine.wire.json("GET", `/exec/${typed}/json`)).toMatchObject({ Running: true });
+  const plain = await box.prepareExec(["sh", "-c", "echo begun; sleep 600"]);
+  const second = await engine.wire.hijack(`/exec/${plain}/start`, {});
+  await second.until("begun");
+  second[Symbol.dispose]();
+  expect(await engine.wire.json("GET", `/exec/${plain}/json`)).toMatchObject({ Running: true });
+});
+
 test("detached, it runs on and can be inspected", async () => {
   await using engine = await startEngine();
   const box = await engine.run(["sleep", "600"]);

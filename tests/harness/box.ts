@@ -17,6 +17,7 @@ export interface ExecOptions {
   WorkingDir?: string;
   Privileged?: boolean;
   Tty?: boolean;
+  DetachKeys?: string;
   /** Sent to the program, then the end of file. */
   stdin?: string;
 }
