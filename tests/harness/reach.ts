@@ -26,6 +26,11 @@ export class Reach implements AsyncDisposable {
     this.#outside = outside;
   }
 
+  /** The namespace of the outside machine. */
+  get outside(): string {
+    return this.#outside;
+  }
+
   get boxes(): { web: Box; neighbour: Box; stranger: Box } {
     return this.#boxes;
   }
