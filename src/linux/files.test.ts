@@ -1,8 +1,18 @@
 import { afterAll, expect, test } from "bun:test";
-import { closeSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { lockFile, openInRoot, writeAtomically } from "./files.ts";
+import { lockFile, openInRoot, spreadFolders, writeAtomically } from "./files.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "berth-files-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -43,4 +53,13 @@ test("an atomic write replaces content and mode", () => {
   writeAtomically(path, "two", 0o640);
   expect(readFileSync(path, "utf8")).toBe("two");
   expect(statSync(path).mode & 0o777).toBe(0o640);
+});
+
+test("folders are spread where the file system knows how, and left alone elsewhere", () => {
+  const parent = join(folder, "spread");
+  mkdirSync(parent);
+  spreadFolders(parent);
+  mkdirSync(join(parent, "x"));
+  expect(readdirSync(parent)).toEqual(["x"]);
+  spreadFolders("/proc/self"); // no flags there
 });

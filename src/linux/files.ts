@@ -10,6 +10,10 @@ const RESOLVE_IN_ROOT = 0x10;
 const O_DIRECTORY = 0o200000;
 const O_RDWR_CREATE = 0o102;
 const LOCK_EX_NB = 2 | 4;
+/** On all 64-bit architectures that Bun runs on. */
+const FS_IOC_GETFLAGS = 0x80086601;
+const FS_IOC_SETFLAGS = 0x40086602;
+const FS_TOPDIR_FL = 0x20000;
 
 /**
  * Opens `path` as a process with `root` as its root directory would: no link, absolute or with `..`, leads out
@@ -49,4 +53,21 @@ export function lockFile(path: string): Disposable {
     throw new SyscallError({ doing: `cannot lock ${path}`, call: "flock", args: path, errno: -result });
   }
   return { [Symbol.dispose]: () => closeFd(fd) };
+}
+
+/**
+ * Lets ext4 give each new folder in `path` a region of the disk of its own, as it does for those of the root directory.
+ * Beside its siblings a tree would get inodes that were freed a moment ago, which ext4 skips one by one: making 20,000
+ * files then takes seconds instead of half a one. Other file systems know no such flag, and none is needed there.
+ */
+export function spreadFolders(path: string): void {
+  const folder = openPath(path, O_DIRECTORY);
+  try {
+    const flags = new Int32Array(1);
+    if (syscall("ioctl", folder, FS_IOC_GETFLAGS, flags) < 0) return;
+    flags[0] = (flags[0] ?? 0) | FS_TOPDIR_FL;
+    syscall("ioctl", folder, FS_IOC_SETFLAGS, flags);
+  } finally {
+    closeFd(folder);
+  }
 }

@@ -89,22 +89,31 @@ export class ContentStore {
    * is theirs. Rejects "invalid" naming both digests where the content differs.
    */
   async ingest(source: AsyncIterable<Uint8Array>, expected: Expected = {}, signal?: AbortSignal): Promise<Blob> {
+    return await (
+      await this.receive(source, expected, signal)
+    ).blob;
+  }
+
+  /** As `ingest`, but resolves as soon as `source` is read, and leaves it to the caller to wait for the disk. */
+  async receive(
+    source: AsyncIterable<Uint8Array>,
+    expected: Expected = {},
+    signal?: AbortSignal,
+  ): Promise<{ readonly blob: Promise<Blob> }> {
     const { digest } = expected;
-    if (digest === undefined) return await this.#ingest(source, expected, signal);
+    if (digest === undefined) return await this.#receive(source, expected, signal);
     for (let other = this.#ingests.get(digest); other !== undefined; other = this.#ingests.get(digest)) {
       await other.catch(() => {}); // then it is our turn
     }
     if (this.has(digest)) {
       await source[Symbol.asyncIterator]().return?.();
-      return this.#known(digest, expected);
+      return { blob: Promise.resolve(this.#known(digest, expected)) };
     }
-    const work = this.#ingest(source, expected, signal);
-    this.#ingests.set(digest, work);
-    try {
-      return await work;
-    } finally {
-      this.#ingests.delete(digest);
-    }
+    const received = this.#receive(source, expected, signal);
+    const whole = received.then(({ blob }) => blob).finally(() => this.#ingests.delete(digest));
+    this.#ingests.set(digest, whole);
+    whole.catch(() => {}); // told to those who wait, if any are left
+    return await received;
   }
 
   /**
@@ -163,22 +172,41 @@ export class ContentStore {
     }
   }
 
-  async #ingest(source: AsyncIterable<Uint8Array>, expected: Expected, signal?: AbortSignal): Promise<Blob> {
+  async #receive(
+    source: AsyncIterable<Uint8Array>,
+    expected: Expected,
+    signal?: AbortSignal,
+  ): Promise<{ readonly blob: Promise<Blob> }> {
     const name = crypto.randomUUID();
-    let partial: PartialBlob | undefined;
+    const what = expected.digest === undefined ? "blob" : `blob ${expected.digest}`;
     this.#openPartials.add(name);
+    let partial: PartialBlob | undefined;
+    const end = async (): Promise<void> => {
+      await partial?.discard();
+      this.#openPartials.delete(name);
+    };
     try {
       partial = await PartialBlob.open(join(this.#layout.ingest, name), expected);
       for await (const chunk of source) {
         signal?.throwIfAborted();
         await partial.write(chunk);
       }
+    } catch (error) {
+      await end();
+      throw storeError(what, error);
+    }
+    const blob = this.#publish(partial, what, end);
+    blob.catch(() => {}); // told to whoever awaits it
+    return { blob };
+  }
+
+  async #publish(partial: PartialBlob, what: string, end: () => Promise<void>): Promise<Blob> {
+    try {
       return await partial.publish((digest) => this.path(digest));
     } catch (error) {
-      throw storeError(expected.digest === undefined ? "blob" : `blob ${expected.digest}`, error);
+      throw storeError(what, error);
     } finally {
-      await partial?.discard();
-      this.#openPartials.delete(name);
+      await end();
     }
   }
 

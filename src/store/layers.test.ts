@@ -173,3 +173,28 @@ test("a full disk is said to be full, and nothing is left on it", async () => {
     run("rm", "-r", root);
   }
 });
+
+test("a layer of unknown diffID is unpacked once, held by the lease, and known by it afterwards", async () => {
+  await using box = openTestStore();
+  const { store } = box;
+  const plain = await bytesOf(writeTar([{ name: "a", content: Buffer.from("hello") }]));
+  const packed = await store.content.put(Bun.gzipSync(plain));
+  const lease = store.leases.create();
+  const [one, other] = await Promise.all([
+    store.layers.applyUnknown(packed.digest, lease),
+    store.layers.applyUnknown(packed.digest, lease),
+  ]);
+  expect(one).toEqual(other);
+  expect(one.diffId).toBe(digestOf(plain));
+  await store.garbage.collect(() => ({ blobs: new Set([packed.digest]), layers: new Set() }));
+  expect(await store.layers.applyUnknown(packed.digest, lease)).toEqual(one);
+  expect(await store.layers.apply(packed.digest, one.diffId)).toEqual(one);
+  lease[Symbol.dispose]();
+  await store.garbage.collect(() => ({ blobs: new Set([packed.digest]), layers: new Set() }));
+  expect(store.layers.list()).toEqual([]);
+  // Known but gone: it is unpacked again.
+  using again = store.leases.create();
+  expect(await store.layers.applyUnknown(packed.digest, again)).toEqual(one);
+  await store.trash.idle();
+  expect(box.leftovers()).toEqual([]);
+});

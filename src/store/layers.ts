@@ -4,12 +4,14 @@ import { mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { EngineError } from "#lib/errors.ts";
+import { spreadFolders } from "#linux/files.ts";
 import { isCompressed, measureTree, unpackArchive } from "#linux/helper-client.ts";
 import { chainIds } from "#oci/chain-id.ts";
 import { type Digest, digestAlgorithm, digestHex } from "#oci/digest.ts";
 import type { ContentStore } from "./content.ts";
 import { type ImpliedIn, makeAttributeFolder } from "./implied.ts";
 import { type LayerRow, LayerTable } from "./layer-table.ts";
+import type { Lease } from "./leases.ts";
 import type { Layout } from "./layout.ts";
 import type { Trash } from "./trash.ts";
 import { SharedWork, Slots } from "./work.ts";
@@ -38,6 +40,8 @@ export class LayerStore implements Disposable {
   readonly #trash: Trash;
   readonly #limits: UnpackLimits;
   readonly #unpacking = new SharedWork<Layer>();
+  /** Of blobs unpacked by this process. */
+  readonly #diffIds = new Map<Digest, Digest>();
   readonly #slots = new Slots(availableParallelism());
 
   constructor(db: Database, layout: Layout, content: ContentStore, trash: Trash, limits: UnpackLimits = {}) {
@@ -48,6 +52,7 @@ export class LayerStore implements Disposable {
     this.#limits = limits;
     mkdirSync(layout.layers, { recursive: true, mode: 0o700 });
     mkdirSync(layout.temporary, { recursive: true, mode: 0o700 });
+    spreadFolders(layout.temporary);
   }
 
   /** The layer, if it is unpacked. */
@@ -64,9 +69,24 @@ export class LayerStore implements Disposable {
    * leaves its root or exceeds a limit; "not-found" without the blob; "unavailable" on a full disk. Leaves nothing then.
    */
   async apply(blob: Digest, diffId: Digest, signal?: AbortSignal): Promise<Layer> {
+    await this.#unpacking.settled(`blob ${blob}`); // it may turn out to be the same
     const known = this.get(diffId);
     if (known !== undefined) return known;
     return await this.#unpacking.run(diffId, signal, (stop) => this.#unpack(blob, diffId, stop));
+  }
+
+  /**
+   * The same where nobody has said what the layer's diffID is; `lease` holds the result. `apply` of the same blob waits
+   * for this. Rejects as `apply` does.
+   */
+  async applyUnknown(blob: Digest, lease: Lease, signal?: AbortSignal): Promise<Layer> {
+    for (;;) {
+      const diffId = this.#diffIds.get(blob);
+      if (diffId !== undefined) lease.add(diffId);
+      const layer = diffId === undefined ? undefined : this.get(diffId);
+      if (layer !== undefined) return layer;
+      await this.#unpacking.run(`blob ${blob}`, signal, (stop) => this.#unpack(blob, undefined, stop));
+    }
   }
 
   /**
@@ -141,23 +161,29 @@ export class LayerStore implements Disposable {
     this.#unpacking.abort(new EngineError("unavailable", "the store is closing"));
   }
 
-  async #unpack(blob: Digest, diffId: Digest, signal: AbortSignal): Promise<Layer> {
+  async #unpack(blob: Digest, expected: Digest | undefined, signal: AbortSignal): Promise<Layer> {
     using _slot = await this.#slots.acquire();
     const archive = this.#content.path(blob);
     this.#content.size(blob);
     // The blob's own digest was verified when it was stored.
-    const isVerified = blob === diffId && !isCompressed(archive);
+    const isVerified = !isCompressed(archive) && (expected ?? blob) === blob;
     const target = join(this.#layout.temporary, crypto.randomUUID());
     mkdirSync(target, { mode: 0o755 });
     try {
-      const digest = isVerified ? {} : { digest: digestAlgorithm(diffId) };
+      const digest = isVerified ? {} : { digest: digestAlgorithm(expected ?? blob) };
       const result = await unpackArchive({ archive, target, mode: "layer", ...digest, ...this.#limits }, signal);
-      if (!isVerified && result.digest !== diffId) {
+      const diffId = isVerified ? blob : (result.digest as Digest);
+      if (expected !== undefined && diffId !== expected) {
         const what = `failed to register layer ${blob}: wrong diff id calculated on extraction`;
-        throw new EngineError("invalid", `${what}: expected ${diffId}, got ${result.digest}`);
+        throw new EngineError("invalid", `${what}: expected ${expected}, got ${diffId}`);
       }
-      const implied = result.impliedDirectories;
-      return this.#publish(target, { diffId, id: digestHex(diffId), size: result.bytes, implied });
+      this.#diffIds.set(blob, diffId);
+      const { bytes, impliedDirectories } = result;
+      const row = { diffId, id: digestHex(diffId), size: bytes, implied: impliedDirectories };
+      const known = this.get(diffId);
+      if (known === undefined) return this.#publish(target, row);
+      this.#trash.put(target);
+      return known;
     } catch (error) {
       this.#trash.put(target);
       if (!(error instanceof EngineError)) throw error;

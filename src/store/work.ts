@@ -30,6 +30,11 @@ export class SharedWork<T> {
     }
   }
 
+  /** Resolves when nothing runs under `key`, however it ended. */
+  async settled(key: string): Promise<void> {
+    await this.#runs.get(key)?.result.catch(() => {});
+  }
+
   /** Ends all that runs. */
   abort(reason: Error): void {
     for (const run of this.#runs.values()) run.stop.abort(reason);

@@ -7,14 +7,14 @@ import type { Blob } from "#store/partial.ts";
 import type { Lease } from "#store/leases.ts";
 import type { Store } from "#store/store.ts";
 import { readTar, type TarEntry } from "#store/tar.ts";
-import { decompress, isTar, peek } from "./stream.ts";
+import { compressionOf, decompress, isTar, peek } from "./stream.ts";
 
 /** Files up to this size stay in memory until somebody wants them as a blob. */
 const smallFile = 64 * 1024;
 const memoryLimit = 32 * 1024 * 1024;
 const documentLimit = 4 * 1024 * 1024;
 
-type Stored = { readonly bytes: Uint8Array } | { readonly blob: Blob };
+type Stored = { readonly bytes: Uint8Array } | { readonly blob: Promise<Blob> };
 
 /** Names are normalised (`./a//b` is `a/b`). Blobs are leased; `settled` must be awaited before the lease ends. */
 export class ImageArchive {
@@ -23,7 +23,7 @@ export class ImageArchive {
   readonly #signal: AbortSignal;
   readonly #files = new Map<string, Stored>();
   readonly #links = new Map<string, string>();
-  readonly #unpacking: Promise<unknown>[] = [];
+  readonly #working: Promise<unknown>[] = [];
   #memory = 0;
 
   constructor(store: Pick<Store, "content" | "layers">, lease: Lease, signal: AbortSignal) {
@@ -55,7 +55,7 @@ export class ImageArchive {
   /** Rejects "invalid" where the archive lacks the file. */
   async bytes(name: string): Promise<Uint8Array> {
     const file = this.#require(name);
-    return "bytes" in file ? file.bytes : this.#store.content.read(file.blob.digest, documentLimit);
+    return "bytes" in file ? file.bytes : this.#store.content.read((await file.blob).digest, documentLimit);
   }
 
   async json(name: string): Promise<JsonObject> {
@@ -65,14 +65,14 @@ export class ImageArchive {
   /** The file as a blob of the content store. */
   async blob(name: string): Promise<Blob> {
     const file = this.#require(name);
-    if ("blob" in file) return file.blob;
+    if ("blob" in file) return await file.blob;
     this.#lease.add(digestOf(file.bytes));
     return this.#store.content.put(file.bytes);
   }
 
-  /** Unpacking begun early has ended, well or not. */
+  /** What was begun early has ended, well or not. */
   async settled(): Promise<void> {
-    await Promise.allSettled(this.#unpacking);
+    await Promise.allSettled(this.#working);
   }
 
   async #keep(name: string, entry: TarEntry): Promise<Stored> {
@@ -88,13 +88,17 @@ export class ImageArchive {
     if (digest !== undefined) this.#lease.add(digest);
     const { head, rest } = await peek(entry.content(), 512);
     const expected = { size: entry.size, ...(digest !== undefined && { digest }) };
-    const blob = await this.#store.content.ingest(rest, expected, this.#signal);
-    this.#lease.add(blob.digest);
-    if (isTar(head)) {
-      // An uncompressed layer is its own diffID: unpack it while the rest arrives. Whoever needs it sees it fail.
-      this.#unpacking.push(this.#store.layers.apply(blob.digest, blob.digest, this.#signal).catch(() => undefined));
-    }
+    const { blob } = await this.#store.content.receive(rest, expected, this.#signal);
+    const isLayer = isTar(head) || compressionOf(head) !== "none";
+    // The rest of the archive is read while the disk takes this in. Whoever needs the layer sees it fail.
+    this.#working.push(isLayer ? this.#unpack(blob).catch(() => undefined) : blob);
     return { blob };
+  }
+
+  async #unpack(stored: Promise<Blob>): Promise<void> {
+    const { digest } = await stored;
+    this.#lease.add(digest);
+    await this.#store.layers.applyUnknown(digest, this.#lease, this.#signal);
   }
 
   #require(name: string): Stored {

@@ -6,7 +6,7 @@ import { applyChanges } from "./changes.ts";
 import { announce, type ImageContext, leasing } from "./context.ts";
 import { createImage } from "./create.ts";
 import { parseTagName } from "./tag.ts";
-import { diffIdOf } from "./stream.ts";
+import { layerMediaType } from "./stream.ts";
 import type { Image, Progress } from "./types.ts";
 
 /** The tar (gzip, zstd or not) comes from the body where `fromSrc` is `-`, else from that URL. Rejects as `load`. */
@@ -42,9 +42,8 @@ export async function importLayer(
   return await leasing(context, async (lease) => {
     const blob = await context.store.content.ingest(source, {}, signal);
     lease.add(blob.digest);
-    const { diffId, mediaType } = await diffIdOf(context.store.content.open(blob.digest), blob.digest);
-    lease.add(diffId);
-    await context.store.layers.apply(blob.digest, diffId, signal);
+    const mediaType = await layerMediaType(context.store.content.open(blob.digest));
+    const { diffId } = await context.store.layers.applyUnknown(blob.digest, lease, signal);
     return createImage(context, { ...options, layer: { diffId, blob: { ...blob, mediaType } } });
   });
 }

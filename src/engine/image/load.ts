@@ -13,7 +13,7 @@ import { completeLegacy } from "./archive-legacy.ts";
 import { announce, type ImageContext, leasing } from "./context.ts";
 import { buildManifest } from "./create.ts";
 import { layerProgress } from "./progress.ts";
-import { diffIdOf, layerMediaType } from "./stream.ts";
+import { layerMediaType } from "./stream.ts";
 import type { Progress } from "./types.ts";
 
 export interface LoadOptions {
@@ -65,7 +65,7 @@ async function loadImage(
   signal: AbortSignal,
 ): Promise<void> {
   const blobs = await Promise.all(image.layers.map((_, i) => layerOf(context, archive, image, i)));
-  const config = image.legacy === undefined ? image.config : await legacyConfig(context, image, blobs);
+  const config = image.legacy === undefined ? image.config : await legacyConfig(context, image, blobs, lease, signal);
   const parsed = parseImageConfig(config);
   const diffIds = parsed.rootfs.diff_ids;
   if (diffIds.length !== blobs.length) {
@@ -114,11 +114,17 @@ async function layerOf(
   return named ?? { ...blob, mediaType: await layerMediaType(context.store.content.open(blob.digest)) };
 }
 
+/** The configs of Docker's first format lack diffIDs. */
 async function legacyConfig(
   context: ImageContext,
   image: ArchivedImage,
   blobs: readonly Descriptor[],
+  lease: Lease,
+  signal: AbortSignal,
 ): Promise<Uint8Array> {
-  const ids = blobs.map(async ({ digest }) => (await diffIdOf(context.store.content.open(digest), digest)).diffId);
-  return completeLegacy(image.legacy ?? [], await Promise.all(ids));
+  const layers = blobs.map(({ digest }) => context.store.layers.applyUnknown(digest, lease, signal));
+  return completeLegacy(
+    image.legacy ?? [],
+    (await Promise.all(layers)).map(({ diffId }) => diffId),
+  );
 }

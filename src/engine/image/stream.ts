@@ -2,7 +2,6 @@
 import { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { EngineError, errorMessage } from "#lib/errors.ts";
-import { type Digest, Digester } from "#oci/digest.ts";
 import * as types from "#oci/media-type.ts";
 
 export type StreamCompression = types.Compression | "xz" | "bzip2";
@@ -96,19 +95,6 @@ async function* inflate(
     input.destroy();
     inflater.destroy();
   }
-}
-
-/** The digest of a layer's tar, however the blob is compressed. */
-export async function diffIdOf(blob: Bun.BunFile, digest: Digest): Promise<{ diffId: Digest; mediaType: string }> {
-  const { compression, stream } = await decompress(blob.stream(), `layer ${digest}`);
-  const mediaType = layerTypes[compression];
-  if (compression === "none") {
-    for await (const _ of stream) break; // closes the file
-    return { diffId: digest, mediaType };
-  }
-  const digester = new Digester();
-  for await (const chunk of stream) digester.update(chunk);
-  return { diffId: digester.digest(), mediaType };
 }
 
 const layerTypes: Readonly<Record<types.Compression, string>> = {
