@@ -1,5 +1,6 @@
 /** Many clients that change the same containers at the same time: Docker's answers, no deadlock, nothing left behind. */
 import { expect, test } from "bun:test";
+import { connect, type Socket } from "node:net";
 import type { Box } from "./harness/box.ts";
 import { type Engine, startEngine } from "./harness/engine.ts";
 import { until } from "./harness/process.ts";
@@ -78,6 +79,20 @@ test("a restart is one step for those who wait; kill and stop end a paused conta
   }
 });
 
+test("a client that does not read keeps nobody else waiting", async () => {
+  await using engine = await startEngine();
+  const box = await engine.create(["sh", "-c", "echo begun >/begun; while :; do cat /bin/busybox; done"]);
+  using stalled = await stalledAttachment(engine, box);
+  await box.start();
+  await until("it hangs at a write", async () => (await box.exec(["cat", "/begun"])).code === 0);
+  await box.kill();
+  const { FinishedAt } = (await box.inspect()).State;
+  await box.start();
+  expect((await box.inspect()).State).toMatchObject({ Running: true, FinishedAt });
+  await box.remove({ force: true });
+  expect(stalled.socket.destroyed).toBe(false);
+});
+
 test("stop: 0 kills at once, -1 and a century wait for the program", async () => {
   await using engine = await startEngine();
   const slow = ["sh", "-c", "trap 'sleep 1; exit 5' TERM; echo set; while :; do usleep 10000; done"];
@@ -110,6 +125,19 @@ test("a wait for not-running is told of the exit that a policy answers with a re
   expect(await waiting).toBe(137);
   await until("it runs again", async () => (await box.inspect()).State.Running);
 });
+
+/** Attached, and not reading what comes after the response's head. */
+async function stalledAttachment(engine: Engine, { id }: Box): Promise<{ socket: Socket } & Disposable> {
+  const socket = connect(engine.socket);
+  await new Promise((resolve) => socket.once("connect", resolve));
+  socket.write(
+    `POST /v1.50/containers/${id}/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: x\r\n` +
+      "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n",
+  );
+  await new Promise((resolve) => socket.once("data", resolve));
+  socket.pause();
+  return { socket, [Symbol.dispose]: () => socket.destroy() };
+}
 
 function action(engine: Engine, name: string, number: number): [string, Promise<Response>] {
   const send = (method: string, path: string, body?: object) =>

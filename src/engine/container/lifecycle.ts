@@ -264,8 +264,9 @@ export class Lifecycle {
   /** What a client need not wait for. Never rejects. */
   async #cleanUp(container: Container): Promise<void> {
     const { runtime, layout, exits, log } = this.#context;
+    // Clients that are slow to take the last of the output keep nobody else waiting.
+    void container.console.close();
     try {
-      await container.console.close();
       if (existsSync(layout.runtimeState(container.id))) {
         await runtime.delete(container.id);
         await removeBundle(this.#context, container.id);

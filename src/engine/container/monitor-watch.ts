@@ -1,6 +1,7 @@
 /** Notices that the monitor of a running container died without a word: nothing else would ever tell of the exit then. */
 import { findMonitor } from "#engine/runtime/monitors.ts";
 import { errorMessage } from "#lib/errors.ts";
+import { isAlive } from "#linux/process.ts";
 import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
 
@@ -37,7 +38,8 @@ export class MonitorWatch implements Disposable {
   #look(): void {
     const { layout, exits, log } = this.#context;
     for (const container of this.#watched) {
-      const { id } = container;
+      const { id, state } = container;
+      if (!isAlive(state.pid, state.pidStartTime)) container.console.died();
       // In this order: a monitor leaves the exit file before it goes.
       if (findMonitor(layout.bundle(id)) !== undefined || exits.read(id) !== undefined) continue;
       this.remove(container);

@@ -13,6 +13,7 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 export function signalContainer(context: EngineContext, container: Container, signal: number): void {
   const { pid, pidStartTime } = container.state;
   signalProcess(pid, pidStartTime, signal);
+  if (signal === SIGKILL) container.console.died();
   announce(context, container, "kill", { signal: String(signal) });
 }
 

@@ -43,6 +43,45 @@ const STDERR = 3;
  */
 export class Console {
   readonly #options: ConsoleOptions;
+  #run: ConsoleRun;
+
+  constructor(options: ConsoleOptions) {
+    this.#options = options;
+    this.#run = new ConsoleRun(options);
+  }
+
+  /** The process exists (or was found running): clients attach through conmon's socket at `path` from now on. */
+  async open(path: string): Promise<void> {
+    await this.#run.open(path);
+  }
+
+  /**
+   * The process is dead, or dies this moment: the little that it left behind is taken off the monitor's hands at once.
+   * While a client that does not read holds it up, the monitor cannot tell the exit.
+   */
+  died(): void {
+    this.#run.died();
+  }
+
+  /**
+   * The exit is told: lets the clients have what is still under way, however long they take, then ends them. Who
+   * attaches after the call waits for the next run, which need not wait for the slow ones of this.
+   */
+  async close(): Promise<void> {
+    const run = this.#run;
+    this.#run = new ConsoleRun(this.#options);
+    await run.close();
+  }
+
+  /** Settles when the attachment is over; the connection is then closed. */
+  async attach(connection: HijackedConnection, options: ClientOptions): Promise<AttachEnd> {
+    return await this.#run.attach(connection, options);
+  }
+}
+
+/** The streams of one process, from before its start until its last byte is delivered. Contracts: Console. */
+class ConsoleRun {
+  readonly #options: ConsoleOptions;
   readonly #clients = new Set<Client>();
   #connection: SeqpacketConnection | undefined;
   #connecting: Promise<void> | undefined;
@@ -50,6 +89,10 @@ export class Console {
   #input = Promise.withResolvers<SeqpacketConnection>();
   #path: string | undefined;
   #stdinEnded = false;
+  /** The process is dead: no backpressure any more. */
+  #dead = false;
+  /** Ends the wait for clients that are slow to take the present packet. */
+  #letGo: (() => void) | undefined;
   /** Settles when the present connection's last packet is with the clients. */
   #drained: Promise<void> = Promise.resolve();
 
@@ -57,22 +100,26 @@ export class Console {
     this.#options = options;
   }
 
-  /** The process exists (or was found running): clients attach through conmon's socket at `path` from now on. */
   async open(path: string): Promise<void> {
     this.#path = path;
     this.#stdinEnded = false;
     if (this.#clients.size > 0) await this.#connect();
   }
 
-  /** The process is gone: lets the clients have what is still under way, then ends them. */
+  died(): void {
+    this.#dead = true;
+    this.#letGo?.();
+  }
+
   async close(): Promise<void> {
     this.#path = undefined;
+    this.died();
+    await this.#connecting?.catch(() => {});
     await this.#drained;
     this.#disconnect();
     for (const client of this.#clients) client.finish("ended");
   }
 
-  /** Settles when the attachment is over; the connection is then closed. */
   async attach(connection: HijackedConnection, options: ClientOptions): Promise<AttachEnd> {
     const { promise, resolve } = Promise.withResolvers<AttachEnd>();
     const client: Client = { ...options, connection, owed: 0, finish: resolve };
@@ -143,7 +190,11 @@ export class Console {
       client.owed += framed.length;
       if (client.owed > LARGEST_LAG) (waiting ??= []).push(taken);
     }
-    if (waiting !== undefined) return Promise.all(waiting).then(() => {});
+    if (waiting === undefined || this.#dead) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#letGo = resolve;
+    void Promise.all(waiting).then(() => resolve());
+    return promise;
   }
 
   async #forwardInput(client: Client): Promise<void> {
