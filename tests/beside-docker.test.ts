@@ -2,13 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { beforeAll, expect, test } from "bun:test";
 import { ask, listen } from "#engine/network/peers.ts";
-import {
-  HOST_ADDRESS,
-  inPrivateNetwork,
-  OUTSIDE_ADDRESS,
-  raiseHost,
-  rerunInPrivateNetwork,
-} from "#engine/network/private-network.ts";
+import { HOST_ADDRESS, OUTSIDE_ADDRESS, raiseHost } from "#engine/network/private-network.ts";
+import { inPrivateNetwork, rerunInPrivateNetwork } from "#linux/namespace-testing.ts";
 import type { Box } from "./harness/box.ts";
 import { DockerDaemon } from "./harness/dockerd.ts";
 import { type Engine, startEngine } from "./harness/engine.ts";

@@ -4,13 +4,12 @@ import { ask, listen } from "#engine/network/peers.ts";
 import {
   bridgeFilterModes,
   HOST_ADDRESS,
-  inPrivateNetwork,
   OUTSIDE_ADDRESS,
   raiseHost,
   raiseOutside,
-  rerunInPrivateNetwork,
   setBridgeFilter,
 } from "#engine/network/private-network.ts";
+import { inPrivateNetwork, rerunInPrivateNetwork } from "#linux/namespace-testing.ts";
 import { Nftables } from "#linux/nftables.ts";
 import { startEngine } from "./harness/engine.ts";
 import { until } from "./harness/process.ts";

@@ -172,7 +172,7 @@ function refusal(message: NetlinkMessage, request: NetlinkRequest | undefined): 
   return new SyscallError({
     doing: request?.doing ?? "cannot talk to the kernel",
     call: "netlink",
-    args: "",
+    args: request === undefined ? "" : `type ${request.type}`,
     errno,
     ...(explanation === undefined ? {} : { detail: attributeText(explanation) }),
   });

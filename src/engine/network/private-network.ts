@@ -1,5 +1,4 @@
-/** For tests: runs a test file in a network namespace of its own, where it may set up any firewall and any network. */
-import { dirname } from "node:path";
+/** For tests in a network namespace of their own: a host with an address, another machine, a network service. */
 import { openDatabase } from "#store/database.ts";
 import { Layout } from "#store/layout.ts";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -16,29 +15,11 @@ import { NetworkService } from "./service.ts";
 import { networkSchema } from "./store.ts";
 import type { NetworkOptions } from "./types.ts";
 
-const MARK = "BERTH_TEST_PRIVATE_NETWORK";
 /** What the private network calls the host's own address. */
 export const HOST_ADDRESS = "10.212.0.1";
 /** Address of another machine on the host's link. */
 export const OUTSIDE_ADDRESS = "10.212.0.9";
 const HOST_LINK = "host0";
-
-/** True in the process that `rerunInPrivateNetwork` started. */
-export function inPrivateNetwork(): boolean {
-  return process.env[MARK] === "1";
-}
-
-/** Runs the tests of `file` again where `inPrivateNetwork` holds; throws with their output where one fails. */
-export async function rerunInPrivateNetwork(file: string): Promise<void> {
-  const child = Bun.spawn(["unshare", "--net", process.execPath, "test", "--timeout", "60000", file], {
-    cwd: dirname(file),
-    env: { ...process.env, [MARK]: "1" },
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, error, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-  if (code !== 0) throw new Error(`${out}\n${error}`);
-}
 
 /** Brings loopback up and gives the host an address of its own. */
 export function raiseHost(): void {

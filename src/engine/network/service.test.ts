@@ -4,15 +4,8 @@ import { listLinks } from "#linux/netlink-link.ts";
 import { Netlink, NETLINK_ROUTE } from "#linux/netlink.ts";
 import { Nftables } from "#linux/nftables.ts";
 import { ask, listen } from "./peers.ts";
-import {
-  bridgeFilterModes,
-  HOST_ADDRESS,
-  inPrivateNetwork,
-  raiseHost,
-  rerunInPrivateNetwork,
-  setBridgeFilter,
-  TestNetwork,
-} from "./private-network.ts";
+import { bridgeFilterModes, HOST_ADDRESS, raiseHost, setBridgeFilter, TestNetwork } from "./private-network.ts";
+import { inPrivateNetwork, rerunInPrivateNetwork } from "#linux/namespace-testing.ts";
 import type { Sandbox, SandboxRequest } from "./types.ts";
 
 if (inPrivateNetwork()) insideTests();
