@@ -4,7 +4,7 @@ import type { Verb } from "./command.ts";
 import { absent, findVerb, groups, type Entry } from "./commands.ts";
 import { ExitError } from "./errors.ts";
 import { FlagError, HelpRequest, parseFlags, type FlagTable, type Parsed } from "./flags.ts";
-import { globalFlags } from "./globals.ts";
+import { globalFlags, logLevels } from "./globals.ts";
 import { Session } from "./session.ts";
 
 /**
@@ -16,6 +16,8 @@ export async function runCli(argv: readonly string[], env: NodeJS.ProcessEnv): P
     const globals = parseOrExplain(globalFlags, argv, "berth", "berth [OPTIONS] COMMAND [ARG...]", false);
     if (globals === "help" || (globals.args.length === 0 && !globals.flags.version))
       return await help([], globals === "help" ? 1 : 2);
+    const level = globals.flags["log-level"];
+    if (!logLevels.includes(level)) throw new ExitError(1, `Unable to parse logging level: ${level}`);
     return await dispatch(new Session(globals.flags, env), globals.args, globals.flags.version);
   } catch (error) {
     return report(error);
@@ -33,7 +35,8 @@ async function dispatch(session: Session, argv: string[], version: boolean): Pro
   const found = findVerb(argv);
   if (!found) {
     if (Object.hasOwn(groups, first)) {
-      if (second === undefined || second === "--help" || second === "-h") return help([first], 1);
+      if (second === undefined) return help([first], 2);
+      if (second === "--help" || second === "-h") return help([first], 1);
       if (!second.startsWith("-")) throw unknownIn(first, second);
       throw flagMistake(
         second.startsWith("--") ? `unknown flag: ${second}` : `unknown shorthand flag: '${second[1]}' in ${second}`,

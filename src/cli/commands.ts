@@ -26,10 +26,31 @@ export const groups: Readonly<Record<string, string>> = {
 };
 
 /** Docker's verbs that this version does not have: refused by name rather than as unknown. */
-export const absent: readonly string[] =
-  "build,builder,buildx,checkpoint,compose,config,container cp,container stats,context,cp,image build,login,logout,manifest,node,plugin,search,secret,service,stack,stats,swarm,trust,volume update".split(
-    ",",
-  );
+export const absent: readonly string[] = [
+  "build",
+  "builder",
+  "buildx",
+  "checkpoint",
+  "compose",
+  "config",
+  "container cp",
+  "container stats",
+  "context",
+  "cp",
+  "image build",
+  "login",
+  "logout",
+  "manifest",
+  "node",
+  "plugin",
+  "search",
+  "secret",
+  "service",
+  "stack",
+  "stats",
+  "swarm",
+  "trust",
+];
 
 export const entries: readonly Entry[] = [
   ...containerVerbs,

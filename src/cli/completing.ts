@@ -117,7 +117,7 @@ function flags(table: FlagTable, long: boolean): Candidate[] {
       ...(short === undefined || long ? [] : [{ word: `-${short}`, about: usage }]),
       { word: `--${name}`, about: usage },
     ])
-    .concat({ word: "--help", about: "Print usage" })
+    .concat(Object.hasOwn(table, "help") ? [] : { word: "--help", about: "Print usage" })
     .toSorted((a, b) => (a.word < b.word ? -1 : 1));
 }
 

@@ -148,9 +148,9 @@ const unreachable = new Set([
 function parseHost(host: string): Endpoint {
   const unix = /^unix:\/\/(.+)$/.exec(host)?.[1];
   if (unix) return { unix };
-  const tcp = /^(?:tcp|http):\/\/(\[[^\]]+\]|[^:/]*)(?::(\d+))?\/?$/.exec(host);
+  const tcp = /^(?:(?:tcp|http):\/\/)?(\[[^\]]+\]|[^:/]*)(?::(\d+))?\/?$/.exec(host);
   if (tcp) return { hostname: tcp[1] || "127.0.0.1", port: Number(tcp[2] ?? 2375) };
-  throw new ExitError(1, `unable to parse docker host \`${host}\``);
+  throw new ExitError(1, `unable to parse berth host \`${host}\`: it must be unix://PATH or tcp://HOST:PORT`);
 }
 
 function older(a: string, b: string): boolean {

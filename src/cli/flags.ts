@@ -91,9 +91,9 @@ export function parseFlags<F extends FlagTable>(table: F, argv: readonly string[
     const cut = word.indexOf("=");
     const name = cut < 0 ? word.slice(2) : word.slice(2, cut);
     if (name === "" || name.startsWith("-")) throw new FlagError(`bad flag syntax: ${word}`);
+    if (name === "help") throw new HelpRequest();
     const flag = Object.hasOwn(table, name) ? table[name] : undefined;
     if (!flag) {
-      if (name === "help") throw new HelpRequest();
       throw new FlagError(`unknown flag: --${name}`);
     }
     if (cut >= 0) assign(name, flag, word.slice(cut + 1));

@@ -88,11 +88,11 @@ export function parseFormat(source: string, code: number, complaint = defaultCom
 }
 
 /** The text of one object. Throws ExitError. */
-export function execute(template: Template, data: unknown, complaint = defaultComplaint): string {
+export function execute(template: Template, data: unknown, complaint = defaultComplaint, code = 1): string {
   try {
     return template.execute(data);
   } catch (error) {
-    if (error instanceof TemplateError) throw new ExitError(1, `${complaint}: ${error.message}`, { cause: error });
+    if (error instanceof TemplateError) throw new ExitError(code, `${complaint}: ${error.message}`, { cause: error });
     throw error;
   }
 }

@@ -1,6 +1,8 @@
 /** The options that come before the verb. */
 import { bool, list, string } from "./kinds.ts";
 
+export const logLevels: readonly string[] = ["debug", "info", "warn", "error", "fatal"];
+
 export const globalFlags = {
   config: string("Location of client config files", { complete: "files" }),
   context: string("Name of a context (not available: name the daemon with -H)", { short: "c", hidden: true }),
@@ -9,7 +11,7 @@ export const globalFlags = {
   "log-level": string('Set the logging level ("debug", "info", "warn", "error", "fatal")', {
     short: "l",
     initial: "info",
-    complete: ["debug", "info", "warn", "error", "fatal"],
+    complete: logLevels,
   }),
   tls: bool("Use TLS; implied by --tlsverify (not available)", { hidden: true }),
   tlscacert: string("Trust certs signed only by this CA (not available)", { hidden: true }),

@@ -1,5 +1,5 @@
 /** Writes an archive from the daemon to a file or to stdout: for `save` and `export`. */
-import { closeSync, openSync, renameSync, statSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, openSync, renameSync, type Stats, statSync, unlinkSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { openError } from "./container/option-checks.ts";
 import { ExitError } from "./errors.ts";
@@ -7,7 +7,7 @@ import type { Session } from "./session.ts";
 
 /**
  * `path` empty means stdout, which must not be a terminal. A file takes its name only once it is whole. Rejects with
- * ExitError, or as `fetch` does; `what` is for the messages.
+ * ExitError, or as `fetch` does; `what` names the deed in messages.
  */
 export async function saveTo(
   session: Session,
@@ -38,18 +38,23 @@ export async function saveTo(
 
 function checkTarget(path: string, what: string): void {
   const folder = dirname(path);
-  const failed = (reason: string) => new ExitError(1, `failed to save ${what}: invalid output path: ${reason}`);
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
-    throw failed(`stat ${folder}: no such file or directory`);
+    throw new ExitError(1, `failed to ${what}: invalid output path: stat ${folder}: no such file or directory`);
   const target = statSync(path, { throwIfNoEntry: false });
-  if (target?.isDirectory()) throw failed(`"${path}" must be a regular file`);
-  if (target && !target.isFile()) throw failed(`"${path}" must be a directory or a regular file`);
+  if (target && !target.isFile()) throw new ExitError(1, `failed to ${what}: cannot write to a ${kindOf(target)}`);
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isDirectory()) return "directory";
+  if (stats.isCharacterDevice()) return "character device file";
+  if (stats.isBlockDevice()) return "block device file";
+  return stats.isFIFO() ? "named pipe" : "socket";
 }
 
 function open(partial: string, path: string, what: string): number {
   try {
     return openSync(partial, "wx", 0o600);
   } catch (error) {
-    throw new ExitError(1, `failed to save ${what}: ${openError(path, error)}`, { cause: error });
+    throw new ExitError(1, `failed to ${what}: ${openError(path, error)}`, { cause: error });
   }
 }

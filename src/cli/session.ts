@@ -34,7 +34,8 @@ export class Session {
     if (tls || tlsverify || tlscacert || tlscert || tlskey)
       throw new ExitError(1, "berth: TLS connections are not available yet");
     const hosts = this.#globals.host ?? [];
-    if (hosts.length > 1) throw new ExitError(1, "Specify only one -H");
+    if (hosts.length > 1)
+      throw new ExitError(1, "Failed to initialize: unable to resolve berth endpoint: Specify only one -H");
     return hosts[0] ?? (this.env["BERTH_HOST"] || this.env["DOCKER_HOST"] || defaultHost);
   }
 

@@ -34,7 +34,8 @@ export const verb = define({
     ]);
     const pumped = pump(session, stream, { stdin, stdout: true, stderr: true, tty: Config.Tty, detachKeys });
     using _size = Config.Tty && session.out.isTerminal ? await redraw(session, Id) : undefined;
-    return (await pumped) === "detached" ? 0 : exitStatus(await exit);
+    if ((await pumped) === "detached") throw new ExitError(1, "read escape sequence");
+    return exitStatus(await exit);
   },
 });
 

@@ -1,6 +1,6 @@
 /** `berth create`: makes a container without starting it. */
 import { verb as define } from "../command.ts";
-import { bodyOf, createContainer, runFailure } from "./creation.ts";
+import { bodyOf, createContainer } from "./creation.ts";
 import { containerFlags, creationFlags } from "./options.ts";
 
 export const verb = define({
@@ -11,10 +11,6 @@ export const verb = define({
   complete: ["images"],
   async run(session, parsed) {
     const body = bodyOf("create", parsed);
-    try {
-      session.out.line(await createContainer(session, parsed, body));
-    } catch (error) {
-      throw runFailure("create", error);
-    }
+    session.out.line(await createContainer(session, parsed, body));
   },
 });

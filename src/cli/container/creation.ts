@@ -48,11 +48,27 @@ export async function createContainer(
 ): Promise<string> {
   using idFile = flags.cidfile ? new IdFile(flags.cidfile) : undefined;
   const image = body.Image ?? "";
+  await checkNames(image, flags.platform);
   if (flags.pull === "always") await pull(session, image, flags);
   const created = await create(session, flags, body);
   for (const warning of created.Warnings ?? []) session.err.line(`WARNING: ${warning}`);
   idFile?.write(created.Id);
   return created.Id;
+}
+
+/** Refuses what cannot be the name of an image or a platform; most need no parser to be seen as good. */
+async function checkNames(image: string, platform: string): Promise<void> {
+  if (!/^[a-z0-9]+(?:[._-][a-z0-9]+)*(?::[\w][\w.-]*)?$/.test(image)) {
+    const { parseReference } = await import("#oci/reference.ts");
+    parseReference(image);
+  }
+  if (platform === "") return;
+  const { parsePlatform } = await import("#oci/platform.ts");
+  try {
+    parsePlatform(platform);
+  } catch (error) {
+    throw new Error(`error parsing specified platform: ${errorMessage(error)}`, { cause: error });
+  }
 }
 
 async function create(
@@ -71,7 +87,8 @@ async function create(
   try {
     return await attempt();
   } catch (error) {
-    const missing = error instanceof DaemonError && error.status === 404 && /no such image/i.test(error.message);
+    const missing =
+      error instanceof DaemonError && error.status === 404 && /no such image|specified platform/i.test(error.message);
     if (!missing || flags.pull !== "missing") throw error;
     if (!flags.quiet) {
       const { familiarReference, parseReference, withDefaultTag } = await import("#oci/reference.ts");

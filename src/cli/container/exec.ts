@@ -61,7 +61,7 @@ export const verb = define({
     const stream = await daemon.hijack(`/exec/${Id}/start`, { body: start });
     using _size = flags.tty && session.out.isTerminal ? await followSize(daemon, `/exec/${Id}/resize`) : undefined;
     const ending = await pump(session, stream, { stdin, stdout: true, stderr: true, tty: flags.tty, detachKeys });
-    if (ending === "detached") return 0;
+    if (ending === "detached") throw new ExitError(1, "read escape sequence");
     const { ExitCode } = await daemon.json<ExecInspect>("GET", `/exec/${Id}/json`);
     return ExitCode ?? 0;
   },

@@ -9,7 +9,7 @@ export const verb = define({
   args: { min: 1, max: 1 },
   complete: ["containers"],
   run(session, { flags, args: [name = ""] }) {
-    return saveTo(session, flags.output, "container", () =>
+    return saveTo(session, flags.output, "export container", () =>
       session.daemon.send("GET", `/containers/${encodeURIComponent(name)}/export`),
     );
   },

@@ -1,7 +1,9 @@
 /** `berth logs`: what a container wrote. */
 import type { ContainerInspect } from "#api/types/container.ts";
+import { errorMessage } from "#lib/errors.ts";
 import { verb as define } from "../command.ts";
 import { demultiplex } from "../demux.ts";
+import { ExitError } from "../errors.ts";
 import { bool, string } from "../kinds.ts";
 import { parseTimestamp } from "../timestamp.ts";
 
@@ -29,8 +31,8 @@ export const verb = define({
         details: flags.details,
         timestamps: flags.timestamps,
         tail: flags.tail,
-        since: flags.since ? parseTimestamp(flags.since) : undefined,
-        until: flags.until ? parseTimestamp(flags.until) : undefined,
+        since: moment("since", flags.since),
+        until: moment("until", flags.until),
       },
     });
     const out = (data: Uint8Array) => session.out.write(data);
@@ -42,3 +44,11 @@ export const verb = define({
     for await (const chunk of response.body ?? []) receive(chunk);
   },
 });
+
+function moment(flag: string, text: string): string | undefined {
+  try {
+    return text === "" ? undefined : parseTimestamp(text);
+  } catch (error) {
+    throw new ExitError(1, `invalid value for "${flag}": ${errorMessage(error)}`, { cause: error });
+  }
+}

@@ -51,7 +51,7 @@ export const verb = define({
         all: flags.all,
         limit: limit === -1 ? undefined : limit,
         // Sizes cost the daemon a walk of the file system.
-        size: flags.size || (!changed.has("size") && !flags.quiet && formatter.uses("Size")),
+        size: flags.size || (!changed.has("size") && !flags.quiet && custom !== "json" && formatter.uses("Size")),
         filters: filterQuery(flags.filter),
       },
     });

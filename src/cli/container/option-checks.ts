@@ -36,6 +36,16 @@ export function checkLabel(text: string): string {
   return text;
 }
 
+/** Labels by name; one without `=` is empty. */
+export function labelMap(labels: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    labels.map((label) => {
+      const cut = label.indexOf("=");
+      return cut < 0 ? [label, ""] : [label.slice(0, cut), label.slice(cut + 1)];
+    }),
+  );
+}
+
 export function checkLink(text: string): string {
   if (text === "") throw new Error("empty string specified for links");
   if (text.split(":").length > 2) throw new Error(`bad format for links: ${text}`);

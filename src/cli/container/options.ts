@@ -111,6 +111,7 @@ export const containerFlags = {
     `Start period for the container to initialize before starting health-retries countdown ${ms}`,
   ),
   "health-timeout": duration(`Maximum time to allow one check to run ${ms}`),
+  help: bool("Print usage"),
   hostname: string("Container host name", { short: "h" }),
   init: bool("Run an init inside the container that forwards signals and reaps processes"),
   interactive: bool("Keep STDIN open even if not attached", { short: "i" }),

@@ -13,7 +13,7 @@ export const verb = define({
   args: { min: 1 },
   complete: ["images"],
   run(session, { flags, args }) {
-    return saveTo(session, flags.output, "image", () =>
+    return saveTo(session, flags.output, "save image", () =>
       session.daemon.send("GET", "/images/get", { query: { names: args, platform: parsePlatform(flags.platform) } }),
     );
   },

@@ -1,7 +1,7 @@
 /** `berth network create`. */
 import type { IpamConfig, NetworkCreateBody, NetworkCreateResponse } from "#api/types/network.ts";
 import { verb as define } from "../command.ts";
-import { checkLabel } from "../container/option-checks.ts";
+import { checkLabel, labelMap } from "../container/option-checks.ts";
 import { bool, list, map, string } from "../kinds.ts";
 
 export const verb = define({
@@ -28,10 +28,6 @@ export const verb = define({
   args: { min: 1, max: 1 },
   complete: [[]],
   async run(session, { flags, args: [name = ""], changed }) {
-    const labels = flags.label.map((label): [string, string] => {
-      const cut = label.indexOf("=");
-      return cut < 0 ? [label, ""] : [label.slice(0, cut), label.slice(cut + 1)];
-    });
     const body: NetworkCreateBody = {
       Name: name,
       // The flag's default says nothing about a network that only holds settings.
@@ -50,7 +46,7 @@ export const verb = define({
       ConfigOnly: flags["config-only"],
       ...(flags["config-from"] ? { ConfigFrom: { Network: flags["config-from"] } } : {}),
       Options: flags.opt,
-      Labels: Object.fromEntries(labels),
+      Labels: labelMap(flags.label),
     };
     const { Id, Warning } = await session.daemon.json<NetworkCreateResponse>("POST", "/networks/create", { body });
     if (Warning) session.err.line(`WARNING: ${Warning}`);

@@ -20,10 +20,10 @@ export const verb = define({
     session.out.write(
       `Client:\n Version:    ${clientVersion.Version}\n Context:    ${clientVersion.Context}\n Debug Mode: ${session.debug}\n\n`,
     );
+    session.out.line("Server:");
     const info = await session.daemon.json<SystemInfo>("GET", "/info");
-    session.out.write(
-      `Server:\n${[...counts(info), ...plugins(info), ...host(info)].map((line) => ` ${line}\n`).join("")}\n`,
-    );
+    const lines = [...counts(info), ...plugins(info), ...host(info)];
+    session.out.write(`${lines.map((line) => ` ${line}\n`).join("")}\n`);
     for (const warning of info.Warnings ?? []) session.err.line(warning);
   },
 });

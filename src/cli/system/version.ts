@@ -3,6 +3,7 @@ import type { SystemVersion } from "#api/types/system.ts";
 import { clientVersion } from "../build.ts";
 import { verb as define } from "../command.ts";
 import { execute, objectFormat, parseFormat } from "../format.ts";
+import { struct, type Value } from "../template/value.ts";
 
 export const verb = define({
   use: "[OPTIONS]",
@@ -18,7 +19,9 @@ export const verb = define({
     }
     if (flags.format) {
       const source = flags.format === "json" ? "{{json .}}" : flags.format;
-      session.out.line(execute(parseFormat(source, 64), { Client: clientVersion, Server: server ?? null }));
+      session.out.line(
+        execute(parseFormat(source, 64), { Client: named(clientVersion), Server: server ? named(server) : null }),
+      );
     } else {
       const { Version, ApiVersion, GitCommit, Os, Arch, Context } = clientVersion;
       const client = {
@@ -34,6 +37,11 @@ export const verb = define({
     if (failure !== undefined) throw failure.error;
   },
 });
+
+/** Templates know the field by Go's name. */
+function named(version: { ApiVersion: string }): Value {
+  return struct("*types.Version", version, { APIVersion: version.ApiVersion });
+}
 
 function describe(server: SystemVersion): string {
   const engine = {

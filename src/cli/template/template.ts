@@ -2,7 +2,7 @@
 import { functions as defaults, lazyFunctions, variadicFunctions, type Functions } from "./functions.ts";
 import { TemplateError } from "./lexer.ts";
 import { parseTemplate, type Command, type Operand, type Pipe, type Statement } from "./parser.ts";
-import { Row, entriesOf, isStruct, print, truth, typeName, type Value } from "./value.ts";
+import { Row, entriesOf, goType, isStruct, print, truth, typeName, type Value } from "./value.ts";
 
 /** A parsed template; unnamed, as all of Docker's are. */
 export class Template {
@@ -204,7 +204,11 @@ class Run {
     if (args.length > 0) throw this.#fail(node, `${name} is not a method but has arguments`);
     if (value instanceof Map || isStruct(value)) {
       if (value instanceof Map) return value.get(name);
-      if (!Object.hasOwn(value, name)) throw this.#fail(node, `map has no entry for key "${name}"`);
+      if (!Object.hasOwn(value, name)) {
+        const type = (value as { [goType]?: string })[goType];
+        const why = type ? `can't evaluate field ${name} in type ${type}` : `map has no entry for key "${name}"`;
+        throw this.#fail(node, why);
+      }
       return value[name];
     }
     if (value === null || value === undefined) throw this.#fail(node, `nil data; no entry for key "${name}"`);
@@ -218,7 +222,6 @@ class Run {
     const before = this.#source.slice(0, node.at);
     const line = before.split("\n").length;
     const column = Buffer.byteLength(before.slice(before.lastIndexOf("\n") + 1));
-    const shown = node.text.length > 20 ? `${node.text.slice(0, 20)}...` : node.text;
-    return new TemplateError(`template: :${line}:${column}: executing "" at <${shown}>: ${message}`);
+    return new TemplateError(`template: :${line}:${column}: executing "" at <${node.text}>: ${message}`);
   }
 }

@@ -19,6 +19,21 @@ export class Row {
   }
 }
 
+/** Names a struct's type in messages. */
+export const goType = Symbol("Go type");
+
+/**
+ * A struct whose JSON is that of `wire`, while templates read Go's field names: those of `names` that `wire` has too
+ * are replaced, the others only added.
+ */
+export function struct(type: string, wire: object, names: Readonly<Record<string, Value>>): Value {
+  const typed = Object.defineProperty({ ...wire }, goType, { value: type });
+  for (const [name, value] of Object.entries(names)) {
+    Object.defineProperty(typed, name, { value, enumerable: Object.hasOwn(wire, name) });
+  }
+  return typed;
+}
+
 /** A slice and a map that were never made: empty, but `null` in JSON. */
 export const nilSlice: readonly Value[] = Object.freeze([]);
 export const nilMap: ReadonlyMap<string, Value> = new Map();

@@ -38,7 +38,7 @@ export async function createContainer(
     throw new EngineError("invalid", "config cannot be empty in order to create a container");
   }
   const image = images.resolve(request.Config.Image);
-  const warnings = checkPlatform(image.config, platform);
+  const warnings = checkPlatform(request.Config.Image, image.config, platform);
   const config = mergeImageConfig(request.Config, wireConfig(image.config.config));
   const hostConfig = structuredClone(request.HostConfig);
   const id = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
@@ -130,7 +130,11 @@ export function newConsole({ config }: ContainerRecord): Console {
   return new Console({ tty: config.Tty, stdin: config.OpenStdin, stdinOnce: config.StdinOnce });
 }
 
-function checkPlatform(image: { os?: string; architecture?: string }, wanted: Platform | undefined): string[] {
+function checkPlatform(
+  name: string,
+  image: { os?: string; architecture?: string },
+  wanted: Platform | undefined,
+): string[] {
   const have = { os: image.os ?? "linux", architecture: image.architecture ?? "" };
   const fits = (platform: Platform): boolean => have.architecture === "" || platformRank(platform, have) !== undefined;
   const words = ({ os, architecture }: Platform): string => `${os}/${architecture}`;
@@ -145,7 +149,7 @@ function checkPlatform(image: { os?: string; architecture?: string }, wanted: Pl
   if (fits(wanted)) return [];
   throw new EngineError(
     "not-found",
-    `image with reference was found but its platform (${words(have)}) does not match the specified platform ` +
+    `image with reference ${name} was found but its platform (${words(have)}) does not match the specified platform ` +
       `(${words(wanted)})`,
   );
 }
