@@ -129,6 +129,16 @@ export async function decompressFile(
   }
 }
 
+/** `source` without its compression, by a process of its own. `done` rejects "invalid" where it is damaged or too long. */
+export function decompressStream(
+  source: ReadableStream<Uint8Array>,
+  maxBytes: number,
+  signal?: AbortSignal,
+): PackStream {
+  const request: DecompressRequest = { algorithm: "sha256", maxBytes };
+  return piped(start("decompress", request, source, "pipe", signal));
+}
+
 /** Whether a file begins like a gzip, zstd, xz or bzip2 stream. */
 export function isCompressed(path: string): boolean {
   const start = Buffer.alloc(6);
@@ -168,7 +178,10 @@ export function packTree(request: PackRequest, signal?: AbortSignal): PackStream
     mode: request.mode,
     rename: Buffer.from(request.rename ?? "").toString("latin1"),
   };
-  const { child, outcome } = start("pack", tree, "ignore", "pipe", signal);
+  return piped(start("pack", tree, "ignore", "pipe", signal));
+}
+
+function piped({ child, outcome }: ReturnType<typeof start>): PackStream {
   const done = outcome.then(() => {});
   done.catch(() => {}); // told to whoever awaits it, however late
   return { stream: child.stdout as ReadableStream<Uint8Array>, done };

@@ -6,7 +6,7 @@ import { applyChanges } from "./changes.ts";
 import { announce, type ImageContext, leasing } from "./context.ts";
 import { createImage } from "./create.ts";
 import { parseTagName } from "./tag.ts";
-import { layerMediaType } from "./stream.ts";
+import { compressionOf, decompress, layerMediaType, peek } from "./stream.ts";
 import type { Image, Progress } from "./types.ts";
 
 /** The tar (gzip, zstd or not) comes from the body where `fromSrc` is `-`, else from that URL. Rejects as `load`. */
@@ -40,12 +40,19 @@ export async function importLayer(
   options: Omit<Parameters<typeof createImage>[1], "layer" | "parent">,
 ): Promise<Image> {
   return await leasing(context, async (lease) => {
-    const blob = await context.store.content.ingest(source, {}, signal);
+    const blob = await context.store.content.ingest(await layerStream(source), {}, signal);
     lease.add(blob.digest);
     const mediaType = await layerMediaType(context.store.content.open(blob.digest));
     const { diffId } = await context.store.layers.applyUnknown(blob.digest, lease, signal);
     return createImage(context, { ...options, layer: { diffId, blob: { ...blob, mediaType } } });
   });
+}
+
+/** There is no media type for layers with the compressions that root file systems also come in. */
+async function layerStream(source: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
+  const { head, rest } = await peek(source, 512);
+  if (!["xz", "bzip2"].includes(compressionOf(head))) return rest;
+  return (await decompress(rest, "the root file system")).stream;
 }
 
 async function download(address: string, progress: Progress, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {

@@ -2,6 +2,7 @@
 import { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { EngineError, errorMessage } from "#lib/errors.ts";
+import { decompressStream } from "#linux/helper-client.ts";
 import * as types from "#oci/media-type.ts";
 
 export type StreamCompression = types.Compression | "xz" | "bzip2";
@@ -57,19 +58,42 @@ export async function peek(
 export async function decompress(
   source: AsyncIterable<Uint8Array>,
   what: string,
-): Promise<{ compression: types.Compression; head: Uint8Array; stream: AsyncIterable<Uint8Array> }> {
+): Promise<{ compression: StreamCompression; head: Uint8Array; stream: AsyncIterable<Uint8Array> }> {
   const { head, rest } = await peek(source, 512);
   const compression = compressionOf(head);
   if (compression === "none") return { compression, head, stream: rest };
-  if (compression === "xz" || compression === "bzip2") {
-    await rest.return();
-    throw new EngineError(
-      "invalid",
-      `cannot read ${what}: ${compression} is not supported here, use gzip, zstd or none`,
-    );
-  }
-  const plain = await peek(inflate(rest, compression, what), 512);
+  const isRare = compression === "xz" || compression === "bzip2";
+  const plain = await peek(isRare ? expand(rest, what) : inflate(rest, compression, what), 512);
   return { compression, head: plain.head, stream: plain.rest };
+}
+
+/** What the runtime has no decoder for goes through libarchive, in a process of its own. */
+async function* expand(source: AsyncGenerator<Uint8Array, void>, what: string): AsyncGenerator<Uint8Array, void> {
+  const stop = new AbortController();
+  let failure: { cause: unknown } | undefined;
+  const input = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const next = await source.next();
+        if (next.done === true) controller.close();
+        else controller.enqueue(next.value);
+      } catch (cause) {
+        failure = { cause };
+        controller.close(); // the decoder says that it is cut off; we know why
+      }
+    },
+  });
+  const { stream, done } = decompressStream(input, Number.MAX_SAFE_INTEGER, stop.signal);
+  try {
+    yield* stream as AsyncIterable<Uint8Array>;
+    await done;
+  } catch (cause) {
+    if (failure !== undefined) throw failure.cause;
+    throw new EngineError("invalid", `cannot read ${what}: ${errorMessage(cause)}`, { cause });
+  } finally {
+    stop.abort();
+    await source.return();
+  }
 }
 
 async function* inflate(

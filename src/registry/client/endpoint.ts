@@ -34,7 +34,7 @@ function mirrorUrl(mirror: string): URL {
 
 /**
  * Asks `/v2/` (distribution-spec, "Determining Support"). A host that may be insecure is asked by http where https
- * brings no connection. Rejects with kind "unavailable", naming the first address tried.
+ * brings no connection. Rejects with kind "unavailable", naming the last address tried, as Docker does.
  */
 export async function ping(http: HttpTransport, base: URL, mirror: boolean, signal?: AbortSignal): Promise<Endpoint> {
   const bases = [base];
@@ -51,7 +51,7 @@ export async function ping(http: HttpTransport, base: URL, mirror: boolean, sign
       response = await http.send("GET", new URL("v2/", candidate), {}, signal);
     } catch (error) {
       signal?.throwIfAborted();
-      failure ??= error;
+      failure = error;
       continue;
     }
     if (response.ok) {
