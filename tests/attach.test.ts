@@ -1,7 +1,7 @@
 /** Attach: both directions of a container's streams, with and without a terminal. */
 import { expect, test } from "bun:test";
 import { startEngine } from "./harness/engine.ts";
-import { until } from "./harness/process.ts";
+import { standstill, until } from "./harness/process.ts";
 import { demultiplex } from "./harness/wire.ts";
 
 const open = { OpenStdin: true, StdinOnce: true, AttachStdin: true, AttachStdout: true, AttachStderr: true };
@@ -113,12 +113,7 @@ test("one that never reads stops the process rather than filling memory, and fre
     Number(/VmRSS:\s+(\d+) kB/.exec(await Bun.file(`/proc/${engine.pid}/status`).text())?.[1]) * 1024;
   const before = await resident();
   await box.start();
-  let seen = 0;
-  await until("nothing more comes", async () => {
-    const [last] = [seen, await Bun.sleep(100)];
-    seen = quick.length;
-    return seen > 0 && seen === last;
-  });
+  await standstill("the output", () => quick.length);
   expect(quick.length).toBeLessThan(16 << 20);
   expect((await resident()) - before).toBeLessThan(48 << 20);
   expect((await box.inspect()).State.Running).toBe(true);

@@ -1,7 +1,8 @@
 /** Exec: further programs in a running container. */
 import { expect, test } from "bun:test";
+import type { ExecInspect } from "#api/types/exec.ts";
 import { startEngine } from "./harness/engine.ts";
-import { until } from "./harness/process.ts";
+import { standstill, until } from "./harness/process.ts";
 
 test("streams, exit code, stdin, environment, user and folder", async () => {
   await using engine = await startEngine();
@@ -66,6 +67,23 @@ test("detach keys of its own leave the program running, and so does a client tha
   await second.until("begun");
   second[Symbol.dispose]();
   expect(await engine.wire.json("GET", `/exec/${plain}/json`)).toMatchObject({ Running: true });
+});
+
+test("a client that never reads keeps no exec from ending, and gets what was written all the same", async () => {
+  await using engine = await startEngine();
+  const box = await engine.run(["sleep", "600"]);
+  const id = await box.prepareExec(["head", "-c", "50000000", "/dev/zero"]);
+  using deaf = await engine.wire.hijack(`/exec/${id}/start`, {});
+  deaf.pause();
+  const inspect = async () => await engine.wire.json<ExecInspect>("GET", `/exec/${id}/json`);
+  const pid = await until("it runs", async () => (await inspect()).Pid || undefined);
+  await standstill("its output", async () =>
+    Number(/wchar: (\d+)/.exec(await Bun.file(`/proc/${pid}/io`).text())?.[1]),
+  );
+  process.kill(pid, "SIGKILL");
+  await until("it ended", async () => !(await inspect()).Running);
+  deaf.resume();
+  expect((await deaf.all()).length).toBeGreaterThan(1 << 20);
 });
 
 test("detached, it runs on and can be inspected", async () => {

@@ -44,6 +44,16 @@ export async function output(command: readonly string[], options: RunOptions = {
   return stdout.replace(/\n$/, "");
 }
 
+/** Settles once a count has begun and has stood still for 300 ms. */
+export async function standstill(what: string, count: () => number | Promise<number>): Promise<void> {
+  let [last, since] = [0, Date.now()];
+  await until(`${what} stands still`, async () => {
+    const now = await count();
+    if (now !== last) [last, since] = [now, Date.now()];
+    return last > 0 && Date.now() - since > 300;
+  });
+}
+
 /** The first truthy value that `probe` gives, asked every few milliseconds; rejects after `timeout` ms. */
 export async function until<T>(
   what: string,

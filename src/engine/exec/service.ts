@@ -14,6 +14,7 @@ import { findMonitor, readPid } from "#engine/runtime/monitors.ts";
 import { resizeTerminal } from "#engine/runtime/resize.ts";
 import { specJson } from "#engine/spec/json.ts";
 import { translateRuntimeError } from "#engine/spec/runtime-error.ts";
+import { startTime } from "#linux/process.ts";
 import { EngineError } from "#lib/errors.ts";
 import type { Hijack } from "#lib/http/hijack.ts";
 import { execProcess } from "./process.ts";
@@ -193,7 +194,12 @@ export class ExecService {
       container,
       config,
       folder: this.#context.layout.exec(container.id, id),
-      console: new Console({ tty: config.Tty, stdin: config.AttachStdin, stdinOnce: true }),
+      console: new Console({
+        tty: config.Tty,
+        stdin: config.AttachStdin,
+        stdinOnce: true,
+        alive: () => exec.pid === 0 || startTime(exec.pid) !== undefined,
+      }),
       status: "created",
       pid: 0,
       exitCode: null,

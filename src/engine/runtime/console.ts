@@ -10,6 +10,8 @@ export interface ConsoleOptions {
   stdin: boolean;
   /** That stdin ends with the first client that ends its own. */
   stdinOnce: boolean;
+  /** Asked while output waits for a client: once it is false, the wait is over, as with `died`. */
+  alive?: () => boolean;
 }
 
 export interface ClientOptions {
@@ -32,6 +34,9 @@ interface Client extends ClientOptions {
 
 /** How far a client may fall behind before the others, and in the end the process, wait for it. Bytes. */
 const LARGEST_LAG = 1024 * 1024;
+
+/** How often `alive` is asked. Milliseconds. */
+const LOOK_INTERVAL = 200;
 
 /** First byte of conmon's packets (its stdpipe_t) and, less one, of Docker's frames. */
 const STDERR = 3;
@@ -192,8 +197,13 @@ class ConsoleRun {
     }
     if (waiting === undefined || this.#dead) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#letGo = resolve;
-    void Promise.all(waiting).then(() => resolve());
+    const { alive } = this.#options;
+    const look = alive && setInterval(() => alive() || this.died(), LOOK_INTERVAL);
+    this.#letGo = () => {
+      clearInterval(look);
+      resolve();
+    };
+    void Promise.all(waiting).then(this.#letGo);
     return promise;
   }
 
