@@ -45,6 +45,11 @@ export async function removeGroup(path: string): Promise<boolean> {
   }
 }
 
+/** Every process of the group and of those below it; empty where there is no such group. */
+export function groupProcesses(path: string): number[] {
+  return [...new Set(groupFolders(path).flatMap(processesBelow))];
+}
+
 function processesBelow(folder: string): number[] {
   return [...read(join(folder, "cgroup.procs")).split("\n"), ...children(folder).flatMap(processesBelow)]
     .map(Number)

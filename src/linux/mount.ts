@@ -63,8 +63,8 @@ export interface BindOptions {
   readonly propagation?: Propagation;
 }
 
-/** Shows the file or folder `source` at `target`, which must exist and be of the same sort. */
-export function bindMount(source: string, target: string, options: BindOptions = {}): void {
+/** Shows the file or folder `source` at `target` (a path or a descriptor), which must exist and be of the same sort. */
+export function bindMount(source: string, target: string | number, options: BindOptions = {}): void {
   const { readOnly = false, recursive = false, propagation } = options;
   const doing = `cannot bind-mount ${source} at ${target}`;
   const flags = OPEN_TREE_CLONE | O_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
@@ -79,6 +79,17 @@ export function bindMount(source: string, target: string, options: BindOptions =
   } finally {
     closeFd(tree);
   }
+}
+
+/**
+ * A copy of the mount at `source`, with what is mounted below it where `recursive`, without a place of its own: it
+ * lives as long as the descriptor, which the caller closes. Others reach it by `/proc/<pid>/fd/<fd>`.
+ * Throws SyscallError.
+ */
+export function cloneMount(source: string, options: { recursive?: boolean } = {}): number {
+  const doing = `cannot clone the mount at ${source}`;
+  const flags = OPEN_TREE_CLONE | O_CLOEXEC | (options.recursive ? AT_RECURSIVE : 0);
+  return checked(doing, source, "open_tree", AT_FDCWD, cString(source), flags);
 }
 
 /**
@@ -267,8 +278,11 @@ class FileSystemContext implements Disposable {
   }
 }
 
-function moveMount(doing: string, tree: number, target: string): void {
-  checked(doing, target, "move_mount", tree, cString(""), AT_FDCWD, cString(target), MOVE_MOUNT_F_EMPTY_PATH);
+function moveMount(doing: string, tree: number, target: string | number): void {
+  const [folder, path, flag] =
+    typeof target === "number" ? [target, "", MOVE_MOUNT_T_EMPTY_PATH] : [AT_FDCWD, target, 0];
+  const flags = MOVE_MOUNT_F_EMPTY_PATH | flag;
+  checked(doing, String(target), "move_mount", tree, cString(""), folder, cString(path), flags);
 }
 
 function setAttributes(doing: string, tree: number, set: number, propagation: number, recursive: boolean): void {
@@ -300,6 +314,7 @@ const MNT_DETACH = 2;
 const UMOUNT_NOFOLLOW = 8;
 const OPEN_TREE_CLONE = 1;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
+const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
 const FSOPEN_CLOEXEC = 1;
 const FSMOUNT_CLOEXEC = 1;
 const FSCONFIG_SET_FLAG = 0;

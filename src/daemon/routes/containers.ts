@@ -295,11 +295,42 @@ function addOptionalRoutes(router: ApiRouter, backend: ContainerBackend): void {
       await exportRootfs(exchange.param("id"), exchange.request.signal),
     );
   });
-  for (const method of ["GET", "HEAD", "PUT"]) {
-    router.add(method, "/containers/{id}/archive", () => {
-      supported(undefined, "copying files from and to a container");
-    });
-  }
+  addArchiveRoutes(router, backend);
+}
+
+function addArchiveRoutes(router: ApiRouter, backend: ContainerBackend): void {
+  const what = "copying files from and to a container";
+  const path = "/containers/{id}/archive";
+  const asked = ({ query }: Exchange): string => {
+    const value = query.text("path");
+    if (value === "") throw new EngineError("invalid", "bad parameter: 'path' cannot be empty");
+    return value;
+  };
+  const tell = ({ response }: Exchange, stat: PathStat): void => {
+    response.setHeader("X-Docker-Container-Path-Stat", Buffer.from(JSON.stringify(stat)).toString("base64"));
+  };
+  router.add("HEAD", path, async (exchange) => {
+    const statPath = supported(backend.statPath?.bind(backend), what);
+    tell(exchange, await statPath(exchange.param("id"), asked(exchange)));
+    exchange.response.send(200);
+  });
+  router.add("GET", path, async (exchange) => {
+    const getArchive = supported(backend.getArchive?.bind(backend), what);
+    const { stat, stream } = await getArchive(exchange.param("id"), asked(exchange), exchange.request.signal);
+    tell(exchange, stat);
+    await sendBytes(exchange, "application/x-tar", stream);
+  });
+  router.add("PUT", path, async (exchange) => {
+    const putArchive = supported(backend.putArchive?.bind(backend), what);
+    const { query, request } = exchange;
+    const options = {
+      path: asked(exchange),
+      noOverwriteDirNonDir: query.flag("noOverwriteDirNonDir"),
+      copyUidGid: query.flag("copyUIDGID"),
+    };
+    await putArchive(exchange.param("id"), options, request.body, request.signal);
+    exchange.response.send(200);
+  });
 }
 
 /** Media types of hijacked and log streams; clients before 1.42 know one only. */

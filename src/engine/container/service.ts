@@ -7,10 +7,14 @@ import type {
   ContainerInspect,
   ContainersPruneResponse,
   ContainerSummary,
+  FilesystemChange,
+  PathStat,
+  TopResponse,
   WaitResponse,
 } from "#api/types/container.ts";
 import type { EndpointSettings } from "#api/types/network.ts";
 import type {
+  ArchivePutQuery,
   ContainerAttachQuery,
   ContainerCommitQuery,
   ContainerListQuery,
@@ -28,9 +32,11 @@ import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "#engine/runtime/detach-key
 import { EngineError } from "#lib/errors.ts";
 import type { Hijack } from "#lib/http/hijack.ts";
 import { parseUntil } from "#lib/time-filter.ts";
+import { exportContainer, listChanges } from "./changes.ts";
 import { type CommitStores, commitContainer } from "./commit.ts";
 import type { Container } from "./container.ts";
 import { announce, type EngineContext } from "./context.ts";
+import { copyFrom, copyInto, statInContainer } from "./copy.ts";
 import { createContainer } from "./create.ts";
 import { inspectContainer, summarize } from "./inspect.ts";
 import { Lifecycle } from "./lifecycle.ts";
@@ -42,6 +48,7 @@ import { pauseContainer, unpauseContainer } from "./pause.ts";
 import { isRunning } from "./record.ts";
 import { recoverContainers } from "./recover.ts";
 import { discard, removeContainer } from "./remove.ts";
+import { listProcesses } from "./top.ts";
 
 export class ContainerService {
   readonly #context: EngineContext;
@@ -249,6 +256,34 @@ export class ContainerService {
           ...Object.keys(record.networkingConfig.EndpointsConfig ?? {}),
         ]),
     );
+  }
+
+  top(id: string, psArguments: string): Promise<TopResponse> {
+    return listProcesses(this.#context, this.#get(id), psArguments);
+  }
+
+  changes(id: string): Promise<FilesystemChange[]> {
+    return listChanges(this.#context, this.#get(id));
+  }
+
+  exportRootfs(id: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    return exportContainer(this.#context, this.#get(id), signal);
+  }
+
+  statPath(id: string, path: string): Promise<PathStat> {
+    return statInContainer(this.#context, this.#get(id), path);
+  }
+
+  getArchive(
+    id: string,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ stat: PathStat; stream: AsyncIterable<Uint8Array> }> {
+    return copyFrom(this.#context, this.#get(id), path, signal);
+  }
+
+  putArchive(id: string, query: ArchivePutQuery, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+    return copyInto(this.#context, this.#get(id), query, body, signal);
   }
 
   commit(query: ContainerCommitQuery, config?: Partial<ContainerConfig>): Promise<CommitResponse> {
