@@ -88,7 +88,7 @@ function links(kernel: Kernel, remove: boolean): string[] {
   const left = names.filter((name) => kernel.bridges.has(name) || bridges.includes(master(name)));
   if (remove) {
     using netlink = Netlink.open(NETLINK_ROUTE);
-    for (const name of [...left, kernel.bridge]) {
+    for (const name of [...left, ...names.filter((name) => name === kernel.bridge)]) {
       try {
         netlink.execute(deleteLink(name));
       } catch (error) {
