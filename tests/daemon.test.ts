@@ -119,6 +119,7 @@ test("a disk that fills up makes errors, not damage", async () => {
   try {
     await using engine = await startEngine({ dataRoot });
     const box = await engine.run(["sleep", "600"]);
+    const killed = await engine.run(["sleep", "600"]);
     const filler = join(dataRoot, "filler");
     fill(filler);
     const failed = await Promise.allSettled(
@@ -129,12 +130,15 @@ test("a disk that fills up makes errors, not damage", async () => {
     const errors = failed.flatMap((result) => (result.status === "rejected" ? [String(result.reason)] : []));
     expect(errors.length).toBeGreaterThan(0);
     expect(errors.filter((text) => !/full|no space left/i.test(text))).toEqual([]);
+    await killed.kill();
+    expect((await killed.inspect()).State).toMatchObject({ Status: "exited", ExitCode: 137 });
     const made = failed.flatMap((result) => (result.status === "fulfilled" ? [result.value.id] : []));
     await engine.kill9();
     rmSync(filler);
     await engine.start();
     expect((await box.inspect()).State.Running).toBe(true);
-    expect((await engine.list()).map(({ Id }) => Id).toSorted()).toEqual([box.id, ...made].toSorted());
+    expect((await killed.inspect()).State).toMatchObject({ Status: "exited", ExitCode: 137 });
+    expect((await engine.list()).map(({ Id }) => Id).toSorted()).toEqual([box.id, killed.id, ...made].toSorted());
     await (await engine.create(["true"])).start();
     expect(await engine.leftovers()).toEqual([]);
     using database = new Database(join(dataRoot, "berth.db"), { readonly: true });

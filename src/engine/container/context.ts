@@ -8,6 +8,7 @@ import type { OciRuntime } from "#engine/runtime/oci-runtime.ts";
 import type { Runtimes } from "#engine/runtime/runtimes.ts";
 import type { HostFacts } from "#engine/spec/host.ts";
 import type { VolumeService } from "#engine/volume/service.ts";
+import { errorMessage } from "#lib/errors.ts";
 import type { Logger } from "#lib/log.ts";
 import type { Inotify } from "#linux/inotify.ts";
 import type { NamespaceWorker } from "#linux/namespaces.ts";
@@ -44,4 +45,18 @@ export function announce(
 ): void {
   const { config, name, id } = container.record;
   context.events.emit("container", action, id, { ...config.Labels, ...attributes, image: config.Image, name });
+}
+
+/**
+ * Writes the state down. False, and a line in the log, where the database cannot take it (a full disk): processes must
+ * end and exits be told all the same, and the next daemon learns what it missed from the exit file and the runtime.
+ */
+export function saveState(context: EngineContext, container: Container): boolean {
+  try {
+    context.containers.saveState(container);
+    return true;
+  } catch (error) {
+    context.log.error({ container: container.id, error: errorMessage(error) }, "cannot write a container's state down");
+    return false;
+  }
 }

@@ -5,11 +5,11 @@ import type { ExitRecord } from "#engine/runtime/exits.ts";
 import { EngineError, errorKind, errorMessage } from "#lib/errors.ts";
 import { formatTime, now, parseTime } from "#lib/time.ts";
 import type { Container } from "./container.ts";
-import { announce, type EngineContext } from "./context.ts";
+import { announce, type EngineContext, saveState } from "./context.ts";
 import { launch, StartFailure } from "./launch.ts";
 import { isRunning } from "./record.ts";
 import { nextDelay, shouldRestart } from "./restart-policy.ts";
-import { removeRemains } from "./remains.ts";
+import { releaseNetwork, removeRemains } from "./remains.ts";
 import { removeBundle } from "./rootfs.ts";
 import { MonitorWatch } from "./monitor-watch.ts";
 import { parseSignal } from "./signals.ts";
@@ -134,7 +134,7 @@ export class Lifecycle {
       }
       if (ends) {
         container.state.stoppedByUser = true;
-        this.#context.containers.saveState(container);
+        saveState(this.#context, container);
         thawContainer(this.#context, container);
       }
       if (signal === SIGKILL) gone = container.waits.next("next-exit");
@@ -165,7 +165,7 @@ export class Lifecycle {
       throw new EngineError("not-modified", `container ${container.id} is already stopped`);
     }
     container.state.stoppedByUser = true;
-    this.#context.containers.saveState(container);
+    saveState(this.#context, container);
     return endContainer(this.#context, container, signal, timeout);
   }
 
@@ -181,7 +181,7 @@ export class Lifecycle {
       oomKilled: false,
       startedAt: formatTime(now()),
     };
-    this.#context.containers.saveState(container);
+    saveState(this.#context, container);
     container.run = new AbortController();
     this.#watch(container);
     announce(this.#context, container, "start");
@@ -192,7 +192,7 @@ export class Lifecycle {
     container.state.error = errorMessage(error);
     container.state.pid = 0;
     if (container.state.status === "restarting") container.state.status = "exited";
-    this.#context.containers.saveState(container);
+    saveState(this.#context, container);
     const status = { code: container.state.exitCode, error: container.state.error };
     container.waits.exited(status);
     announce(this.#context, container, "die", { exitCode: String(container.state.exitCode) });
@@ -220,7 +220,7 @@ export class Lifecycle {
   }
 
   async #exited(container: Container, exit: ExitRecord, oomKilled?: boolean): Promise<void> {
-    const { containers, networks, layout } = this.#context;
+    const { layout } = this.#context;
     const { hostConfig } = container.record;
     let restarting = false;
     {
@@ -243,13 +243,13 @@ export class Lifecycle {
         container.state.restartCount++;
         container.restartDelay = nextDelay(container.restartDelay, Number((finished - started) / 1_000_000n));
       }
-      containers.saveState(container);
+      const saved = saveState(this.#context, container);
       this.#monitors.remove(container);
       container.execIds.clear();
       container.run?.abort();
       container.run = undefined;
-      await networks.release(container.id);
-      container.cleanup = this.#cleanUp(container);
+      await releaseNetwork(this.#context, container.id);
+      container.cleanup = this.#cleanUp(container, saved);
       if (container.state.oomKilled) announce(this.#context, container, "oom");
       announce(this.#context, container, "die", {
         exitCode: String(exit.code),
@@ -261,8 +261,8 @@ export class Lifecycle {
     if (hostConfig.AutoRemove && !container.restartRequested && !container.removing) await this.#autoRemove(container);
   }
 
-  /** What a client need not wait for. Never rejects. */
-  async #cleanUp(container: Container): Promise<void> {
+  /** What a client need not wait for. Never rejects. Without `saved` the exit file stays for the next daemon. */
+  async #cleanUp(container: Container, saved: boolean): Promise<void> {
     const { runtime, layout, exits, log } = this.#context;
     // Clients that are slow to take the last of the output keep nobody else waiting.
     void container.console.close();
@@ -274,7 +274,7 @@ export class Lifecycle {
         // Whoever removed the runtime's own state left the rest of the container to us.
         await removeRemains(this.#context, container.id);
       }
-      exits.forget(container.id);
+      if (saved) exits.forget(container.id);
     } catch (error) {
       log.error({ container: container.id, error: errorMessage(error) }, "cannot clean up after a container");
     }
@@ -325,7 +325,7 @@ export class Lifecycle {
     this.#cancelRestart(container);
     container.state.status = "exited";
     container.state.stoppedByUser = true;
-    this.#context.containers.saveState(container);
+    saveState(this.#context, container);
     container.waits.exited({ code: container.state.exitCode });
   }
 }

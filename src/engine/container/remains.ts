@@ -31,6 +31,15 @@ export async function removeRemains(context: EngineContext, id: string): Promise
   await removeBundle(context, id);
 }
 
+/** Takes a container's network down. Never rejects: an exit must be told whatever the network says. */
+export async function releaseNetwork({ networks, log }: EngineContext, id: string): Promise<void> {
+  try {
+    await networks.release(id);
+  } catch (error) {
+    log.error({ container: id, error: errorMessage(error) }, "cannot take down a container's network");
+  }
+}
+
 /** Ends monitors and runtimes at work on others than `living`: they hold on to mounts, and would make new ones. */
 export async function endStrays({ layout }: EngineContext, living: ReadonlySet<string>): Promise<void> {
   await killMonitors(layout.runtimeRoot, strays(layout, living));

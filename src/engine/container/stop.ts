@@ -3,7 +3,7 @@ import { cgroupPath } from "#engine/spec/build.ts";
 import { thaw } from "#linux/cgroup-group.ts";
 import { signalProcess } from "#linux/process.ts";
 import type { Container } from "./container.ts";
-import { announce, type EngineContext } from "./context.ts";
+import { announce, type EngineContext, saveState } from "./context.ts";
 
 export const SIGKILL = 9;
 /** What a timer can hold, some 24 days, in milliseconds: whoever says more means "never". */
@@ -23,7 +23,7 @@ export function thawContainer(context: EngineContext, container: Container): voi
   const { hostConfig, id } = container.record;
   thaw(cgroupPath(hostConfig.CgroupParent, id));
   container.state.status = "running";
-  context.containers.saveState(container);
+  saveState(context, container);
 }
 
 /**

@@ -46,3 +46,16 @@ test("the history survives the daemon, is bounded, and can be asked for by time"
   expect(await actions(bus, { since: from, until: now(), filters: { image: ["x"], event: ["c"] } })).toEqual(["c"]);
   expect(() => bus.subscribe({ filters: { nonsense: ["1"] } }, new AbortController().signal)).toThrow("invalid filter");
 });
+
+test("events that a full disk refuses are written once there is room", async () => {
+  using db = openDatabase(join(folder, "db"), [eventSchema]);
+  const bus = new EventBus(db);
+  const from = now();
+  const { page_count } = db.query<{ page_count: number }, []>("PRAGMA page_count").get() ?? { page_count: 0 };
+  db.run(`PRAGMA max_page_count = ${page_count}`);
+  bus.emit("image", "pull", "i", { name: "x".repeat(100_000) });
+  bus.flush();
+  db.run(`PRAGMA max_page_count = ${page_count + 1000}`);
+  bus.emit("image", "tag", "i", { name: "y" });
+  expect(await actions(bus, { since: from, until: now() })).toEqual(["pull", "tag"]);
+});

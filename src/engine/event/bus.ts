@@ -125,7 +125,7 @@ export class EventBus {
     return events();
   }
 
-  /** Writes what is pending. */
+  /** Writes what is pending. What a full disk refuses stays pending, as far as the history would hold it. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -134,10 +134,15 @@ export class EventBus {
     this.#pending = [];
     const insert = this.#db.query("INSERT INTO event (time, message) VALUES (?, ?)");
     const trim = this.#db.query("DELETE FROM event WHERE number <= (SELECT max(number) FROM event) - ?");
-    this.#db.transaction(() => {
+    const write = this.#db.transaction(() => {
       for (const { time, message } of events) insert.run(sortable(time), JSON.stringify(message));
       trim.run(this.#keep);
-    })();
+    });
+    try {
+      write();
+    } catch {
+      this.#pending = [...events, ...this.#pending].slice(-this.#keep);
+    }
   }
 
   /** Flushes and ends all subscriptions. */

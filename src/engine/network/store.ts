@@ -104,9 +104,14 @@ export class NetworkStore {
     this.sandboxes.set(sandbox.containerId, sandbox);
   }
 
+  /** Never fails: a row that a full disk holds back goes with the next start, since its container does not run then. */
   removeSandbox(containerId: string): void {
-    this.#db.query("DELETE FROM sandboxes WHERE container_id = ?").run(containerId);
     this.sandboxes.delete(containerId);
+    try {
+      this.#db.query("DELETE FROM sandboxes WHERE container_id = ?").run(containerId);
+    } catch {
+      // What makes the database refuse is told by the writes that matter.
+    }
   }
 
   /** Running containers with an endpoint in the network. */
