@@ -85,6 +85,8 @@ export class ContentStore {
   /**
    * Stores a stream, hashing while it writes; leaves nothing when it fails.
    *
+   * Without `expected.lease` or one held already, the blob may be collected before the caller hears of it.
+   *
    * With `expected.digest` already stored, or being stored by somebody else, `source` is closed unread and the result
    * is theirs. Rejects "invalid" naming both digests where the content differs.
    */
@@ -102,6 +104,7 @@ export class ContentStore {
   ): Promise<{ readonly blob: Promise<Blob> }> {
     const { digest } = expected;
     if (digest === undefined) return await this.#receive(source, expected, signal);
+    expected.lease?.add(digest);
     for (let other = this.#ingests.get(digest); other !== undefined; other = this.#ingests.get(digest)) {
       await other.catch(() => {}); // then it is our turn
     }

@@ -3,12 +3,15 @@ import { constants } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EngineError } from "#lib/errors.ts";
+import type { Lease } from "./leases.ts";
 import { type Digest, digestAlgorithm, type DigestAlgorithm, Digester } from "#oci/digest.ts";
 
 /** What the bytes must turn out to be; what is absent is not checked. `size` is in bytes. */
 export interface Expected {
   readonly digest?: Digest;
   readonly size?: number;
+  /** Comes to hold the digest before the blob appears: afterwards it could be collected at once. */
+  readonly lease?: Lease;
 }
 
 export interface Blob {
@@ -101,6 +104,7 @@ export class PartialBlob {
       const why = `its content has digest ${digest}`;
       throw new EngineError("invalid", `content digest mismatch: expected ${this.#expected.digest}, but ${why}`);
     }
+    this.#expected.lease?.add(digest);
     await this.#handle.sync();
     const path = place(digest);
     const folder = dirname(path);

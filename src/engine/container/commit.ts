@@ -35,9 +35,8 @@ export async function commitContainer(
     const root = mount.type === "bind" ? mount.source : mount.upper;
     if (root === undefined) throw new EngineError("internal", `container ${container.id} has no writable layer`);
     const packed = packTree({ root, mode: "layer" });
-    const blob = await content.ingest(packed.stream);
+    const blob = await content.ingest(packed.stream, { lease });
     await packed.done;
-    lease.add(blob.digest);
     return { diffId: blob.digest, blob: { ...blob, mediaType: ociLayer } };
   });
   await layers.apply(layer.blob.digest, layer.diffId);

@@ -66,8 +66,7 @@ export class ImageArchive {
   async blob(name: string): Promise<Blob> {
     const file = this.#require(name);
     if ("blob" in file) return await file.blob;
-    this.#lease.add(digestOf(file.bytes));
-    return this.#store.content.put(file.bytes);
+    return await this.#store.content.put(file.bytes, { lease: this.#lease });
   }
 
   /** What was begun early has ended, well or not. */
@@ -87,7 +86,7 @@ export class ImageArchive {
     }
     if (digest !== undefined) this.#lease.add(digest);
     const { head, rest } = await peek(entry.content(), 512);
-    const expected = { size: entry.size, ...(digest !== undefined && { digest }) };
+    const expected = { size: entry.size, lease: this.#lease, ...(digest !== undefined && { digest }) };
     const { blob } = await this.#store.content.receive(rest, expected, this.#signal);
     const isLayer = isTar(head) || compressionOf(head) !== "none";
     // The rest of the archive is read while the disk takes this in. Whoever needs the layer sees it fail.
@@ -97,7 +96,6 @@ export class ImageArchive {
 
   async #unpack(stored: Promise<Blob>): Promise<void> {
     const { digest } = await stored;
-    this.#lease.add(digest);
     await this.#store.layers.applyUnknown(digest, this.#lease, this.#signal);
   }
 

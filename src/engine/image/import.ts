@@ -40,8 +40,7 @@ export async function importLayer(
   options: Omit<Parameters<typeof createImage>[1], "layer" | "parent">,
 ): Promise<Image> {
   return await leasing(context, async (lease) => {
-    const blob = await context.store.content.ingest(await layerStream(source), {}, signal);
-    lease.add(blob.digest);
+    const blob = await context.store.content.ingest(await layerStream(source), { lease }, signal);
     const mediaType = await layerMediaType(context.store.content.open(blob.digest));
     const { diffId } = await context.store.layers.applyUnknown(blob.digest, lease, signal);
     return createImage(context, { ...options, layer: { diffId, blob: { ...blob, mediaType } } });

@@ -43,8 +43,7 @@ export async function bootstrapImage(
       const { path, date, config } = await make(work);
       progress({ status: "Packing the layer" });
       const packed = packTree({ root: path, mode: "plain" }, signal);
-      const blob = await context.store.content.ingest(packed.stream, {}, signal);
-      lease.add(blob.digest);
+      const blob = await context.store.content.ingest(packed.stream, { lease }, signal);
       await packed.done;
       await context.store.layers.adopt(path, blob.digest, signal);
       const image = createImage(context, {
