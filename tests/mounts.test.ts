@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import type { ContainerOverrides } from "./harness/box.ts";
 import { type Engine, startEngine } from "./harness/engine.ts";
 
@@ -86,4 +86,19 @@ test("a volume driver that is not there is refused, and so are options of the lo
   const labelled = { ...mount, VolumeOptions: { Labels: { colour: "red" } } };
   await engine.create(["true"], { HostConfig: { Mounts: [labelled] } });
   expect(await engine.wire.json<object>("GET", "/volumes/some")).toMatchObject({ Labels: { colour: "red" } });
+});
+
+test("folders and single files are bound side by side", async () => {
+  await using engine = await startEngine();
+  const folder = `${engine.execRoot}/shared`;
+  await mkdir(folder);
+  await writeFile(`${folder}/file`, "host\n");
+  const box = await engine.run(["sh", "-c", "cat /a/file /one; echo box > /a/new; echo x > /b/no"], {
+    HostConfig: { Binds: [`${folder}:/a`, `${folder}:/b:ro`, `${folder}/file:/one:ro`] },
+  });
+  await box.wait();
+  const { stdout, stderr } = await box.logs();
+  expect(stdout).toBe("host\nhost\n");
+  expect(stderr).toContain("Read-only file system");
+  expect(await Bun.file(`${folder}/new`).text()).toBe("box\n");
 });

@@ -13,7 +13,7 @@ test("the profile denies mounting, kernel settings and what is outside it", () =
 });
 
 const parser = Bun.which("apparmor_parser", { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` });
-test.if(parser !== null)("apparmor_parser compiles it", async () => {
+test.if(parser !== null)("apparmor_parser, where it is installed, compiles it", async () => {
   const child = Bun.spawn([parser ?? "", "--skip-kernel-load", "--skip-cache"], {
     stdin: new Blob([appArmorProfile(defaultAppArmorProfile)]),
     stdout: "ignore",

@@ -1,4 +1,5 @@
 /** Every mount of a container: the kernel's file systems, our own files over the image's, and what the user asked for. */
+import { statSync } from "node:fs";
 import type { ResolvedMount } from "#engine/volume/mount.ts";
 import { EngineError } from "#lib/errors.ts";
 import type { SpecInput } from "./build.ts";
@@ -104,7 +105,7 @@ function userMount(mount: ResolvedMount, host: HostFacts): MountSpec {
 }
 
 /** Everything below the source is read-only too, where the kernel can (mount_setattr(2), 5.12). */
-function readOnlyOption({ bind, destination }: ResolvedMount, { kernel }: HostFacts): "rro" | "ro" {
+function readOnlyOption({ bind, destination, source }: ResolvedMount, { kernel }: HostFacts): "rro" | "ro" {
   const can = kernel.major > 5 || (kernel.major === 5 && kernel.minor >= 12);
   if (bind?.readOnlyForceRecursive && !can) {
     throw new EngineError(
@@ -112,7 +113,9 @@ function readOnlyOption({ bind, destination }: ResolvedMount, { kernel }: HostFa
       `cannot make the mount ${destination} recursively read-only: it needs Linux 5.12 or newer`,
     );
   }
-  return can && !bind?.readOnlyNonRecursive ? "rro" : "ro";
+  // There is nothing below a file, and crun before 1.9 takes what is to be rro for a folder.
+  const isFolder = statSync(source, { throwIfNoEntry: false })?.isDirectory() === true;
+  return can && isFolder && !bind?.readOnlyNonRecursive ? "rro" : "ro";
 }
 
 function readOnly(mount: MountSpec): MountSpec {
