@@ -2,8 +2,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { type Engine, startEngine } from "./harness/engine.ts";
-import { testImage } from "./harness/image.ts";
+import { busyboxLayer, testImage } from "./harness/image.ts";
 import type { Finished } from "./harness/process.ts";
+import { LocalRegistry } from "./harness/registry.ts";
+import { tar } from "./harness/tar.ts";
 
 const installed = Bun.which("docker") !== null;
 const why = installed ? "" : " (skipped: no docker CLI on this machine)";
@@ -90,6 +92,9 @@ compare(
   ps --format '{{.Nope}}'
   ps --format '{{.ID'
   ps -q --format '{{.ID}}'
+  ps -a --format raw
+  ps -as --format raw
+  ps -q --format raw
   ps -a -f status=exited
   ps -a -f exited=3 -q
   ps -a -f label=a=1 -f name=web
@@ -114,6 +119,11 @@ compare(
   images --digests
   images --format json
   images --format 'table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.CreatedAt}}\t{{.Size}}\t{{.Containers}}'
+  images --format raw
+  images --digests --format raw
+  images -q --format raw
+  images -q --format json
+  images -q --format '{{.Tag}}'
   images nothere
   images -f dangling=true
   images -f nonsense=1
@@ -181,6 +191,9 @@ compare(
   volume ls -q
   volume ls --format json
   volume ls --format 'table {{.Name}}\t{{.Links}}\t{{.Size}}\t{{.Label "kind"}}'
+  volume ls --format raw
+  volume ls -q --format raw
+  volume ls -q --format '{{.Driver}}'
   volume ls -f dangling=true
   volume ls -f bogus=1
   volume create a
@@ -189,6 +202,9 @@ compare(
   volume rm nothere
   volume rm vol1
   network ls
+  network ls --format raw
+  network ls -q --format raw
+  network ls -q --format '{{.Driver}}'
   network ls --no-trunc
   network ls -q
   network ls --format json
@@ -355,11 +371,53 @@ compare(
   ps x
   help nosuch
   -l bogus ps
+  -c default ps -q
+  -c other -H unix:///nosuch.sock ps
   -H unix:///nosuch.sock ps
   -H unix:///nosuch.sock run IMAGE
   -H tcp://127.0.0.1:1 ps
   `,
 );
+
+test.skipIf(!installed)(`pulling, and running what is not here yet${why}`, async () => {
+  using registry = new LocalRegistry();
+  registry.publish("box", "1", [await busyboxLayer(), tar([{ name: "top", content: "top\n" }])]);
+  const name = `${registry.host}/box:1`;
+  const lines = [
+    ["pull", name],
+    ["pull", "-q", name],
+    ["run", "--rm", name, "cat", "/top"],
+    ["run", "--rm", "-q", name, "cat", "/top"],
+    ["run", "--rm", "--pull", "always", name, "cat", "/top"],
+    ["run", "--rm", "--pull", "never", name, "cat", "/top"],
+    ["create", "--name", "pulled", name],
+    ["pull", `${registry.host}/nothere`],
+    ["run", "--rm", `${registry.host}/nothere`],
+    ["pull", "--platform", "linux/s390x", name],
+  ];
+  // Lines of layers that download side by side come in any order.
+  const sorted = (finished: Finished) => {
+    const { code, stdout, stderr } = plain(finished);
+    return { code, stdout: stdout.split("\n").toSorted(byText), stderr: stderr.split("\n").toSorted(byText) };
+  };
+  const both = async (line: readonly string[]) => {
+    const results: object[] = [];
+    for (const program of ["docker", "berth"] as const) {
+      results.push({ line, ...sorted(await engine[program](line)) });
+      await engine.berth(["rm", "pulled"]);
+      await engine.berth(["rmi", "-f", name]);
+    }
+    return results;
+  };
+  for (const line of lines) {
+    const [theirs, ours] = await both(line);
+    expect(ours).toEqual(theirs as object);
+  }
+});
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
 
 test.skipIf(!installed)(`the help of every verb has Docker's flags${why}`, async () => {
   const { entries } = await import("#cli/commands.ts");

@@ -27,15 +27,32 @@ const defaultComplaint = "template parsing error";
 /** Names of columns as a table shows them, by the placeholder that prints each. */
 export type Headers = Readonly<Record<string, string>>;
 
+/**
+ * Which format a list is printed in: the one `asked` for, else, unless `quiet`, the `preferred` one. `short` takes the
+ * place of the default table when quiet.
+ */
+export function chooseFormat(asked: string, preferred: string | undefined, quiet: boolean, short: string): string {
+  const format = asked || (quiet ? "" : (preferred ?? ""));
+  return quiet && (format === "" || format === "table") ? short : format;
+}
+
+export interface FormatterOptions {
+  /** The template that the word `raw` stands for. */
+  readonly raw?: string;
+  /** How the error for a bad template begins. */
+  readonly complaint?: string;
+}
+
 /** One `--format`, ready to print rows. */
 export class Formatter {
   readonly #template: Template;
   readonly #table: boolean;
   readonly #headers: Headers;
 
-  /** `table` is the template for the default table, `complaint` how the error for a bad one begins. Throws ExitError for a template with mistakes. */
-  constructor(format: string, table: string, headers: Headers, complaint = defaultComplaint) {
-    const source = format === "" || format === "table" ? `table ${table}` : format;
+  /** `table` is the template for the default table. Throws ExitError for a template with mistakes. */
+  constructor(format: string, table: string, headers: Headers, { raw, complaint }: FormatterOptions = {}) {
+    const form = format === "raw" && raw !== undefined ? raw : format;
+    const source = form === "" || form === "table" ? `table ${table}` : form;
     this.#table = source.startsWith("table");
     this.#headers = headers;
     this.#template = parseFormat(

@@ -30,13 +30,19 @@ export class Session {
   /** The daemon's address: `-H`, BERTH_HOST, DOCKER_HOST, else the default socket. Throws for what is not supported. */
   get host(): string {
     const { context, tls, tlsverify, tlscacert, tlscert, tlskey } = this.#globals;
-    if (context) throw new ExitError(1, "berth: contexts are not available: name the daemon with --host");
-    if (tls || tlsverify || tlscacert || tlscert || tlskey)
-      throw new ExitError(1, "berth: TLS connections are not available yet");
     const hosts = this.#globals.host ?? [];
+    if (context && hosts.length > 0)
+      throw new ExitError(1, "conflicting options: cannot specify both --host and --context");
     if (hosts.length > 1)
       throw new ExitError(1, "Failed to initialize: unable to resolve berth endpoint: Specify only one -H");
-    return hosts[0] ?? (this.env["BERTH_HOST"] || this.env["DOCKER_HOST"] || defaultHost);
+    const named = hosts[0] ?? (this.env["BERTH_HOST"] || this.env["DOCKER_HOST"]);
+    // Going to another daemon than the one that was meant would be worse than an error.
+    const wanted = context || (named ? "" : this.env["DOCKER_CONTEXT"]);
+    if (wanted && wanted !== "default")
+      throw new ExitError(1, `berth: context "${wanted}": contexts are not available, name the daemon with --host`);
+    if (tls || tlsverify || tlscacert || tlscert || tlskey)
+      throw new ExitError(1, "berth: TLS connections are not available yet");
+    return named || defaultHost;
   }
 
   /** The daemon; not spoken to until a request is sent. */
@@ -51,7 +57,8 @@ export class Session {
 
   #readPreferences(): Preferences {
     const home = this.env["XDG_CONFIG_HOME"] || `${this.env["HOME"] ?? ""}/.config`;
-    const path = `${this.#globals.config || this.env["BERTH_CONFIG"] || `${home}/berth`}/config.json`;
+    const folder = this.#globals.config || this.env["BERTH_CONFIG"] || this.env["DOCKER_CONFIG"] || `${home}/berth`;
+    const path = `${folder}/config.json`;
     try {
       return JSON.parse(readFileSync(path, "utf8")) as Preferences;
     } catch (error) {

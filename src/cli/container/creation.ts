@@ -32,6 +32,8 @@ export function bodyOf(verb: string, parsed: CreationOptions): ContainerCreateBo
 /** A failure of the daemon as `run` and `create` report it, with the exit code that says what failed. */
 export function runFailure(verb: string, error: unknown): unknown {
   if (error instanceof ExitError && error.code !== 1) return error;
+  // The reader of our output has left: that is no failure of the container.
+  if ((error as NodeJS.ErrnoException).code === "EPIPE") return error;
   const message = errorMessage(error);
   let code = 125;
   if (/executable file not found|no such file or directory|system cannot find the file specified/.test(message))

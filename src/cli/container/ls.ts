@@ -8,6 +8,17 @@ import { containerHeaders, containerRow } from "./row.ts";
 
 const columns = ["ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names"];
 
+const rawForm = `container_id: {{.ID}}
+image: {{.Image}}
+command: {{.Command}}
+created_at: {{.CreatedAt}}
+state: {{- pad .State 1 0}}
+status: {{- pad .Status 1 0}}
+names: {{.Names}}
+labels: {{- pad .Labels 1 0}}
+ports: {{- pad .Ports 1 0}}
+`;
+
 /** What every placeholder can be tried on. */
 const sample: ContainerSummary = {
   Id: "",
@@ -41,9 +52,11 @@ export const verb = define({
   async run(session, { flags, changed }) {
     if (flags.format && flags.quiet)
       session.err.line("WARNING: Ignoring custom format, because both --format and --quiet are set.");
-    const custom = flags.quiet ? "{{.ID}}" : flags.format || (session.preferences.psFormat ?? "");
+    const asked = flags.format || (session.preferences.psFormat ?? "");
+    const custom = flags.quiet && asked !== "raw" ? "{{.ID}}" : asked;
+    const raw = flags.quiet ? "container_id: {{.ID}}" : rawForm + (flags.size ? "size: {{.Size}}\n" : "");
     const table = [...columns, ...(flags.size ? ["Size"] : [])].map((name) => `{{.${name}}}`).join("\t");
-    const formatter = new Formatter(custom, table, containerHeaders, "failed to parse template");
+    const formatter = new Formatter(custom, table, containerHeaders, { raw, complaint: "failed to parse template" });
     formatter.check(containerRow(sample, false), "failed to execute template");
     const limit = flags.latest && flags.last === -1 ? 1 : flags.last;
     const containers = await session.daemon.json<ContainerSummary[]>("GET", "/containers/json", {

@@ -31,10 +31,16 @@ export const verb = define({
       Object.assign(body, { AttachStdin: false, AttachStdout: false, AttachStderr: false, StdinOnce: false });
     } else if (body.AttachStdin && flags.tty && !session.interactive)
       throw new ExitError(1, "the input device is not a TTY");
-    parseDetachKeys(flags["detach-keys"]);
+    const detachKeys = flags["detach-keys"] || (session.preferences.detachKeys ?? "");
+    parseDetachKeys(detachKeys);
+    if (flags.tty && session.out.isTerminal) {
+      const { terminalSize } = await import("../terminal.ts");
+      const size = terminalSize(1);
+      if (size && body.HostConfig) body.HostConfig.ConsoleSize = [size.height, size.width];
+    }
     try {
       if (!body.AttachStdin && !body.AttachStdout && !body.AttachStderr) return await background(session, parsed, body);
-      return await foreground(session, parsed, body);
+      return await foreground(session, parsed, body, detachKeys);
     } catch (error) {
       throw runFailure("run", error);
     }
@@ -52,8 +58,9 @@ async function background(session: Session, parsed: CreationOptions, body: Body)
 
 async function foreground(
   session: Session,
-  parsed: CreationOptions & { flags: { "detach-keys": string; "sig-proxy": boolean } },
+  parsed: CreationOptions & { flags: { "sig-proxy": boolean } },
   body: Body,
+  detachKeys: string,
 ): Promise<number> {
   const { daemon } = session;
   const { flags } = parsed;
@@ -64,7 +71,7 @@ async function foreground(
     stdout: body.AttachStdout === true,
     stderr: body.AttachStderr === true,
     tty: flags.tty,
-    detachKeys: flags["detach-keys"],
+    detachKeys,
   };
   // Both must be in place before the start, neither needs the other.
   const [stream, { exit }] = await Promise.all([

@@ -1,7 +1,7 @@
 /** `berth history`: the steps that made an image. */
 import type { HistoryItem } from "#api/types/image.ts";
 import { verb as define } from "../command.ts";
-import { Formatter, listFormat, type Headers } from "../format.ts";
+import { chooseFormat, Formatter, listFormat, type Headers } from "../format.ts";
 import { bool, string } from "../kinds.ts";
 import { parsePlatform } from "../platform.ts";
 import { Row } from "../template/value.ts";
@@ -31,7 +31,7 @@ export const verb = define({
   complete: ["images"],
   async run(session, { flags, args: [name = ""] }) {
     const formatter = new Formatter(
-      flags.quiet ? "{{.ID}}" : flags.format,
+      chooseFormat(flags.format, undefined, flags.quiet, "{{.ID}}"),
       flags.human ? columns : columns.replace("CreatedSince", "CreatedAt"),
       headers,
     );

@@ -3,7 +3,7 @@ import type { ImageSummary } from "#api/types/image.ts";
 import { verb as define } from "../command.ts";
 import { filterQuery } from "../connection.ts";
 import { ExitError } from "../errors.ts";
-import { Formatter, listFormat, type Headers } from "../format.ts";
+import { chooseFormat, Formatter, listFormat, type Headers } from "../format.ts";
 import { bool, filters } from "../kinds.ts";
 import { Row } from "../template/value.ts";
 import { ago, humanSize, localTime, shortId } from "../units.ts";
@@ -38,9 +38,7 @@ export const verb = define({
   complete: ["images"],
   async run(session, { flags, args }) {
     if (flags.tree) throw new ExitError(1, "berth: --tree is not available yet");
-    if (flags.format && flags.quiet)
-      session.err.line("WARNING: Ignoring custom format, because both --format and --quiet are set.");
-    const custom = flags.quiet ? "{{.ID}}" : flags.format || (session.preferences.imagesFormat ?? "");
+    const custom = chooseFormat(flags.format, session.preferences.imagesFormat, flags.quiet, "{{.ID}}");
     const columns = [
       "{{.Repository}}",
       "{{.Tag}}",
@@ -49,7 +47,9 @@ export const verb = define({
       created,
       "{{.Size}}",
     ];
-    const formatter = new Formatter(custom, columns.join("\t"), imageHeaders);
+    const formatter = new Formatter(custom, columns.join("\t"), imageHeaders, {
+      raw: rawForm(flags.quiet, flags.digests),
+    });
     const [reference] = args;
     const images = await session.daemon.json<ImageSummary[]>("GET", "/images/json", {
       query: {
@@ -67,6 +67,15 @@ export const verb = define({
     session.out.write(formatter.format(rows));
   },
 });
+
+function rawForm(quiet: boolean, digests: boolean): string {
+  if (quiet) return "image_id: {{.ID}}";
+  const digest = digests ? "digest: {{.Digest}}\n" : "";
+  return (
+    `repository: {{ .Repository}}\ntag: {{.Tag}}\n${digest}` +
+    "image_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n"
+  );
+}
 
 /** What one line shows of an image's names. */
 export interface ImageLine {

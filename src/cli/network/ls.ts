@@ -3,7 +3,7 @@ import type { NetworkInspect } from "#api/types/network.ts";
 import { verb as define } from "../command.ts";
 import { filterQuery } from "../connection.ts";
 import { joinLabels } from "../container/row.ts";
-import { Formatter, listFormat } from "../format.ts";
+import { chooseFormat, Formatter, listFormat } from "../format.ts";
 import { bool, filters } from "../kinds.ts";
 import { Row } from "../template/value.ts";
 import { exactTime, shortId } from "../units.ts";
@@ -31,8 +31,11 @@ export const verb = define({
   },
   args: { min: 0, max: 0 },
   async run(session, { flags }) {
-    const custom = flags.quiet ? "{{.ID}}" : flags.format || (session.preferences.networksFormat ?? "");
-    const formatter = new Formatter(custom, "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}", headers);
+    const custom = chooseFormat(flags.format, session.preferences.networksFormat, flags.quiet, "{{.ID}}");
+    const raw = flags.quiet
+      ? "network_id: {{.ID}}"
+      : "network_id: {{.ID}}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n";
+    const formatter = new Formatter(custom, "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}", headers, { raw });
     const networks = await session.daemon.json<NetworkInspect[]>("GET", "/networks", {
       query: { filters: filterQuery(flags.filter) },
     });

@@ -2,7 +2,7 @@
 import type { VolumeListResponse } from "#api/types/volume.ts";
 import { verb as define } from "../command.ts";
 import { filterQuery } from "../connection.ts";
-import { Formatter, listFormat } from "../format.ts";
+import { chooseFormat, Formatter, listFormat } from "../format.ts";
 import { bool, filters } from "../kinds.ts";
 import { volumeHeaders, volumeRow } from "./row.ts";
 
@@ -17,8 +17,9 @@ export const verb = define({
   },
   args: { min: 0, max: 0 },
   async run(session, { flags }) {
-    const custom = flags.quiet ? "{{.Name}}" : flags.format || (session.preferences.volumesFormat ?? "");
-    const formatter = new Formatter(custom, "{{.Driver}}\t{{.Name}}", volumeHeaders);
+    const custom = chooseFormat(flags.format, session.preferences.volumesFormat, flags.quiet, "{{.Name}}");
+    const raw = flags.quiet ? "name: {{.Name}}" : "name: {{.Name}}\ndriver: {{.Driver}}\n";
+    const formatter = new Formatter(custom, "{{.Driver}}\t{{.Name}}", volumeHeaders, { raw });
     const { Volumes } = await session.daemon.json<VolumeListResponse>("GET", "/volumes", {
       query: { filters: filterQuery(flags.filter) },
     });
