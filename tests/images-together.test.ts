@@ -70,9 +70,9 @@ test("pulls of the same layers share one download, and one that goes away does n
 test("prunes and removals while images arrive take nothing that is being loaded", async () => {
   await using engine = await startEngine();
   const base = await busyboxLayer();
-  let running = true;
+  const end = new AbortController();
   const prune = (async () => {
-    while (running) await engine.wire.bytes("POST", "/images/prune");
+    while (!end.signal.aborted) await engine.wire.bytes("POST", "/images/prune");
   })();
   try {
     for (let round = 0; round < 5; round++) {
@@ -90,7 +90,7 @@ test("prunes and removals while images arrive take nothing that is being loaded"
       await engine.wire.bytes("DELETE", `/images/${names[1]}`);
     }
   } finally {
-    running = false;
+    end.abort();
     await prune;
   }
   expect(await engine.leftovers()).toEqual([]);
