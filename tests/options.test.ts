@@ -171,6 +171,8 @@ test("health checks are refused, and an image that has one runs with a warning",
     "The image's health check is not run: health checks are not supported yet.",
   ]);
   expect((await create({ Healthcheck: { Test: ["NONE"] } })).Warnings).toEqual([]);
+  // Nothing asked for inherits.
+  expect((await create({ Healthcheck: {} })).Warnings).toHaveLength(1);
 });
 
 test("what a request refers to and is not there is no missing image", async () => {

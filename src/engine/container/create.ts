@@ -120,8 +120,10 @@ function fillHostname(
 
 /** Nobody runs health checks yet: what the client asks for is refused, an image with one runs without. */
 function checkHealth(asked: ContainerConfig, merged: ContainerConfig): string[] {
-  const wants = (config: ContainerConfig): boolean =>
-    config.Healthcheck !== undefined && config.Healthcheck !== null && config.Healthcheck.Test?.[0] !== "NONE";
+  const wants = ({ Healthcheck }: ContainerConfig): boolean => {
+    const { Test, ...times } = Healthcheck ?? {};
+    return Test?.length ? Test[0] !== "NONE" : Object.values(times).some(Boolean);
+  };
   if (wants(asked)) throw new EngineError("not-implemented", "health checks are not supported yet");
   return wants(merged) ? ["The image's health check is not run: health checks are not supported yet."] : [];
 }
