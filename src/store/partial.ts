@@ -2,7 +2,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { EngineError } from "#lib/errors.ts";
+import { EngineError, errorMessage } from "#lib/errors.ts";
 import type { Lease } from "./leases.ts";
 import { type Digest, digestAlgorithm, type DigestAlgorithm, Digester } from "#oci/digest.ts";
 
@@ -27,6 +27,11 @@ export function storeError(what: string, error: unknown): unknown {
   const full = code === "ENOSPC" ? "no space left on device" : code === "EDQUOT" ? "disk quota exceeded" : undefined;
   if (full !== undefined) return new EngineError("unavailable", `cannot store ${what}: ${full}`, { cause: error });
   return new EngineError("internal", `cannot store ${what}: ${(error as Error).message}`, { cause: error });
+}
+
+/** Whether the message says so in the words that the store uses for it everywhere. */
+export function isDiskFull(error: unknown): boolean {
+  return /no space left on device|disk quota exceeded/i.test(errorMessage(error));
 }
 
 /** A file that is still to become a blob. Not for use by two at once. */

@@ -4,6 +4,7 @@ import type { Digest } from "#oci/digest.ts";
 import type { RegistryClient } from "#registry/client/repository.ts";
 import type { Layout } from "#store/layout.ts";
 import type { Lease } from "#store/leases.ts";
+import { isDiskFull } from "#store/partial.ts";
 import type { Store } from "#store/store.ts";
 import type { SandboxHost } from "./bootstrap/sandbox.ts";
 import type { ImageTable } from "./table.ts";
@@ -21,8 +22,8 @@ export interface ImageContext {
   readonly sandbox: SandboxHost;
   /** Something may be unused now: collect it soon, in the background. */
   readonly releaseSoon: () => void;
-  /** The same at once; resolves when everything unused is off the disk. Never rejects. */
-  readonly release: () => Promise<void>;
+  /** The same at once; with `disk`, resolves only when its space is free again. Never rejects. */
+  readonly release: (options: { disk: boolean }) => Promise<void>;
 }
 
 /**
@@ -38,7 +39,7 @@ export async function leasing<T>(
     context.releaseSoon();
     return result;
   } catch (error) {
-    await context.release();
+    await context.release({ disk: isDiskFull(error) });
     throw error;
   }
 }

@@ -73,9 +73,9 @@ export class ImageService {
       users,
       sandbox: { programs, layout, facts: host },
       releaseSoon: () => void this.collectGarbage().catch(warn),
-      release: async () => {
+      release: async ({ disk }) => {
         await this.collectGarbage().catch(warn);
-        await store.trash.idle();
+        if (disk) await store.trash.idle();
       },
     };
   }
