@@ -1,6 +1,7 @@
 /** Keeps other firewalls from cutting our bridges off: opens Docker's documented place, reports what it cannot open. */
-import { readFileSync } from "node:fs";
+import { errorMessage } from "#lib/errors.ts";
 import type { Logger } from "#lib/log.ts";
+import { legacyForward } from "#linux/iptables-legacy.ts";
 import type { NftObject } from "#linux/nftables.ts";
 import type { Firewall } from "./firewall.ts";
 import type { RuleWatch } from "./rule-watch.ts";
@@ -19,6 +20,7 @@ export class ForwardGuard {
   readonly #firewall: Firewall;
   readonly #log: Logger;
   #warnings: string[] = [];
+  #failure = "";
   #timer: Timer | undefined;
 
   constructor(rules: RuleWatch, firewall: Firewall, log: Logger) {
@@ -43,21 +45,29 @@ export class ForwardGuard {
     clearInterval(this.#timer);
   }
 
-  /** Repairs our table, our accepts and the warnings if anybody changed nftables. Failures are logged: the next change tries again. */
+  /** Repairs our table, our accepts and the warnings if anybody changed nftables. */
   check(): void {
-    if (!this.#rules.changed()) return;
+    if (this.#rules.changed()) this.update();
+  }
+
+  /** Brings our table, accepts and warnings up to date. Failures are logged, and the next check tries again. */
+  update(): void {
     try {
       if (this.#firewall.repair())
         this.#log.warn({ table: this.#firewall.table }, "the nftables table was gone: made anew");
-      this.update();
+      this.#openDockerUser();
+      this.#warn();
+      this.#failure = "";
     } catch (error) {
-      this.#log.error({ error }, "cannot check the host's firewall");
+      this.#rules.suspect();
+      // Every two seconds the same would fill the log.
+      const failure = errorMessage(error);
+      if (failure !== this.#failure) this.#log.error({ error }, "cannot check the host's firewall");
+      this.#failure = failure;
     }
   }
 
-  /** Brings accepts and warnings up to date with our bridges. */
-  update(): void {
-    this.#openDockerUser();
+  #warn(): void {
     const warnings = this.#findBlocks();
     for (const warning of warnings) if (!this.#warnings.includes(warning)) this.#log.warn({}, warning);
     this.#warnings = warnings;
@@ -66,7 +76,9 @@ export class ForwardGuard {
   /** Takes our accepts out of DOCKER-USER. */
   remove(): void {
     const { table } = this.#firewall;
-    const jumps = this.#jumps().map((handle) => `delete rule ip filter DOCKER-USER handle ${handle}`);
+    const jumps = this.#jumps(this.#rules.list(DOCKER_USER) ?? []).map(
+      (handle) => `delete rule ip filter DOCKER-USER handle ${handle}`,
+    );
     if (jumps.length === 0 && this.#rules.list(`chain ip filter ${table}`) === undefined) return;
     this.#rules.run(
       "cannot leave the chain DOCKER-USER",
@@ -78,12 +90,18 @@ export class ForwardGuard {
     const rules = this.#rules.list(DOCKER_USER);
     const { table, devices } = this.#firewall;
     if (rules === undefined || devices.length === 0) return;
+    const wanted = devices.flatMap((device) => accepts(device));
+    const found = rulesOf(this.#rules.list(`chain ip filter ${table}`) ?? []);
+    const jumps = this.#jumps(rules);
+    const complete = found.length === wanted.length && devices.every((device) => mentions(found, device));
+    // Docker changes rules with each of its containers: writing the same again would cost both of us.
+    if (complete && jumps.length > 0) return;
     const script = [
       `add chain ip filter ${table}`,
       `flush chain ip filter ${table}`,
-      ...devices.flatMap((device) => accepts(device)).map((rule) => `add rule ip filter ${table} ${rule}`),
+      ...wanted.map((rule) => `add rule ip filter ${table} ${rule}`),
     ];
-    if (this.#jumps().length === 0) {
+    if (jumps.length === 0) {
       const place = finalReturn(rules);
       const where =
         place === undefined ? "add rule ip filter DOCKER-USER" : `insert rule ip filter DOCKER-USER handle ${place}`;
@@ -93,9 +111,8 @@ export class ForwardGuard {
   }
 
   /** Handles of the rules in DOCKER-USER that jump to our chain. */
-  #jumps(): number[] {
-    const rules = rulesOf(this.#rules.list(DOCKER_USER) ?? []);
-    return rules
+  #jumps(objects: readonly NftObject[]): number[] {
+    return rulesOf(objects)
       .filter(({ expr }) => expr.some(({ jump }) => jump?.target === this.#firewall.table))
       .map(({ handle }) => handle);
   }
@@ -109,25 +126,23 @@ export class ForwardGuard {
       const warning = this.#blockedBy(found);
       if (warning !== undefined) warnings.push(warning);
     }
-    if (legacyFilterLoaded()) {
-      const commands = this.#firewall.devices.flatMap((device) => [
-        `iptables-legacy -I FORWARD -i ${device} -j ACCEPT`,
-        `iptables-legacy -I FORWARD -o ${device} -j ACCEPT`,
-      ]);
-      warnings.push(
-        `legacy iptables rules are loaded, which cannot be checked; where containers cannot connect, run: ${commands.join(" && ")}`,
-      );
+    const legacy = legacyForward();
+    if (legacy?.drops === true) {
+      const closed = this.#firewall.devices.filter((device) => !legacy.devices.has(device));
+      const open = (device: string) =>
+        `iptables-legacy -I FORWARD -i ${device} -j ACCEPT && iptables-legacy -I FORWARD -o ${device} -j ACCEPT`;
+      if (closed.length > 0) warnings.push(sentence("the chain FORWARD of the legacy iptables", closed, open));
     }
     return warnings;
   }
 
   #blockedBy({ family, table, name, policy }: ChainObject): string | undefined {
     const firewalld = table === "firewalld";
-    if (policy !== "drop" && !firewalld) return undefined;
+    if (policy !== "drop" && !firewalld && !this.#endsClosed(`chain ${family} ${table} ${name}`)) return undefined;
     const objects = this.#rules.list(`table ${family} ${table}`) ?? [];
     const chains = objects.map(({ chain }) => (chain as ChainObject | undefined)?.name);
     if (family === "ip" && table === "filter" && chains.includes("DOCKER-USER")) return undefined;
-    const closed = this.#firewall.devices.filter((device) => !mentions(objects, device));
+    const closed = this.#firewall.devices.filter((device) => !mentions(rulesOf(objects), device));
     if (closed.length === 0) return undefined;
     const open = (device: string): string => {
       if (firewalld)
@@ -140,7 +155,15 @@ export class ForwardGuard {
       return `${insert} iifname ${device} accept && ${insert} oifname ${device} accept`;
     };
     const subject = firewalld ? "firewalld" : `the chain ${name} of the nftables table ${family} ${table}`;
-    return `${subject} drops what containers on ${closed.join(", ")} send and receive; open it with: ${closed.map(open).join(" && ")}`;
+    return sentence(subject, closed, open);
+  }
+
+  /** Whether the last rule drops or rejects whatever comes to it, which is a policy too. */
+  #endsClosed(chain: string): boolean {
+    const last = rulesOf(this.#rules.list(chain) ?? []).at(-1);
+    const harmless = (part: object) => "counter" in part || "log" in part;
+    const closes = (part: object) => "drop" in part || "reject" in part;
+    return last?.expr.every((part) => harmless(part) || closes(part)) === true && last.expr.some(closes);
   }
 }
 
@@ -178,15 +201,11 @@ function finalReturn(objects: readonly NftObject[]): number | undefined {
 }
 
 /** Whether any rule names the device: then its owner has dealt with it. */
-function mentions(objects: readonly NftObject[], device: string): boolean {
-  return objects.some(({ rule }) => rule !== undefined && JSON.stringify(rule).includes(`"${device}"`));
+function mentions(rules: readonly object[], device: string): boolean {
+  return rules.some((rule) => JSON.stringify(rule).includes(`"${device}"`));
 }
 
-/** Tables of the legacy iptables are invisible to nftables. */
-function legacyFilterLoaded(): boolean {
-  try {
-    return readFileSync("/proc/net/ip_tables_names", "utf8").split("\n").includes("filter");
-  } catch {
-    return false;
-  }
+function sentence(subject: string, closed: readonly string[], open: (device: string) => string): string {
+  const commands = closed.map(open).join(" && ");
+  return `${subject} drops what containers on ${closed.join(", ")} send and receive; open it with: ${commands}`;
 }

@@ -34,6 +34,11 @@ export class RuleWatch {
     return this.#nft.list(command);
   }
 
+  /** Makes `changed` true once more: what was to follow the last change did not succeed. */
+  suspect(): void {
+    this.#foreign = true;
+  }
+
   /** Whether someone else changed rules since this was last asked (true the first time). */
   changed(): boolean {
     const now = nftablesGeneration(this.#netfilter);
