@@ -33,6 +33,8 @@ const LINGER_MS = 2000;
 export class Endpoints {
   readonly #parts: EndpointParts;
   readonly #background = new Set<Promise<void>>();
+  /** Ends when the address is free again, by network and address. */
+  readonly #leaving = new Map<string, Promise<void>>();
 
   constructor(parts: EndpointParts) {
     this.#parts = parts;
@@ -95,7 +97,8 @@ export class Endpoints {
 
   /** Removes a namespace with its endpoints in the background. Their addresses are free once the interfaces are gone. */
   dismantle(path: string, endpoints: readonly Endpoint[]): void {
-    this.#inBackground(`cannot remove the network namespace ${path}`, async () => {
+    const keys = endpoints.map(({ networkId, ipAddress }) => leaseKey(networkId, ipAddress));
+    const done = this.#inBackground(`cannot remove the network namespace ${path}`, async () => {
       const { links } = this.#parts;
       await links.removeNamespace(path);
       // A second container in the namespace keeps it alive; its interfaces go all the same, as in Docker.
@@ -107,6 +110,17 @@ export class Endpoints {
       }
       for (const endpoint of own) this.#giveBack(endpoint);
     });
+    for (const key of keys) this.#leaving.set(key, done);
+    void done.then(() => {
+      for (const key of keys) if (this.#leaving.get(key) === done) this.#leaving.delete(key);
+    });
+  }
+
+  /** Ends when chosen addresses that a removed endpoint still has are free: a container that restarts wants its own back. */
+  async vacated(attachments: readonly Attachment[]): Promise<void> {
+    for (const { network, address } of attachments) {
+      if (address !== undefined) await this.#leaving.get(leaseKey(network.id, formatIpv4(address)));
+    }
   }
 
   /** Ends when everything that was begun in the background is done. */
@@ -165,19 +179,25 @@ export class Endpoints {
   #forgetFlows(ports: readonly PublishedPort[]): void {
     for (const { protocol, hostPort } of ports) {
       if (protocol !== "udp") continue;
-      this.#inBackground(`cannot forget the flows of port ${hostPort}/udp`, async () => {
+      void this.#inBackground(`cannot forget the flows of port ${hostPort}/udp`, async () => {
         await Bun.sleep(0);
         forgetUdpFlows(this.#parts.netfilter, hostPort);
       });
     }
   }
 
-  #inBackground(doing: string, work: () => Promise<void>): void {
+  /** Never rejects. */
+  #inBackground(doing: string, work: () => Promise<void>): Promise<void> {
     const running = work()
       .catch((error: unknown) => this.#parts.log.error({ error }, doing))
       .finally(() => this.#background.delete(running));
     this.#background.add(running);
+    return running;
   }
+}
+
+function leaseKey(networkId: string, address: string): string {
+  return `${networkId} ${address}`;
 }
 
 /** The endpoint with the names of its container. */

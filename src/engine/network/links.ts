@@ -33,13 +33,17 @@ export interface VethPlan {
 }
 
 const IPV6_DEFAULT = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
+const ARP_NOTIFY = "/proc/sys/net/ipv4/conf/default/arp_notify";
 
 export class SandboxLinks {
   readonly #netlink: Netlink;
   readonly #namespaces: NamespaceWorker;
   readonly #layout: Layout;
-  /** Interfaces made later get no IPv6; ::1 on loopback stays, as in Docker. */
-  readonly #sysctls = existsSync(IPV6_DEFAULT) ? { [IPV6_DEFAULT]: "1" } : undefined;
+  /**
+   * For interfaces made later: they get no IPv6 (::1 on loopback stays, as in Docker), and announce their MAC address
+   * when they come up, to neighbours that knew the address by another.
+   */
+  readonly #sysctls = { [ARP_NOTIFY]: "1", ...(existsSync(IPV6_DEFAULT) ? { [IPV6_DEFAULT]: "1" } : {}) };
 
   /** `netlink` is a route socket of the host's namespace. */
   constructor(netlink: Netlink, namespaces: NamespaceWorker, layout: Layout) {
@@ -54,7 +58,7 @@ export class SandboxLinks {
     const path = this.#layout.networkNamespace(sandboxId.slice(0, 12));
     const created = this.#namespaces.createNetworkNamespace(path);
     // The thread answers in order, so this needs no wait for the namespace.
-    const configured = this.#sysctls === undefined ? undefined : this.#namespaces.writeFilesIn(path, this.#sysctls);
+    const configured = this.#namespaces.writeFilesIn(path, this.#sysctls);
     const [socket, settled] = await Promise.allSettled([created, configured]);
     if (socket.status === "rejected") throw socket.reason;
     const namespace = { sandboxId, path, socket: new Netlink(socket.value) };
@@ -111,11 +115,12 @@ export class SandboxLinks {
     socket.execute(changeLink(interfaceName, { mac }));
   }
 
-  /** Puts a surviving pair back into its bridge; false where it is gone. */
-  reattach(hostInterface: string, bridge: number): boolean {
+  /** Puts a surviving pair back into its bridge, with the port's options; false where it is gone. */
+  reattach(hostInterface: string, bridge: number, port: { hairpin: boolean; isolated: boolean }): boolean {
     const link = findLink(this.#netlink, hostInterface);
     if (link === undefined) return false;
     if (link.master !== bridge || !link.up) this.#netlink.execute(changeLink(link.index, { master: bridge, up: true }));
+    this.#netlink.execute(changePort(link.index, port));
     return true;
   }
 

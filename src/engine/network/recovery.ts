@@ -70,14 +70,13 @@ function restore({ bridges, links, log }: RecoveryParts, sandbox: SandboxRecord)
     if (live === undefined || address === undefined) continue;
     try {
       live.addresses.claim(address);
-      if (!links.reattach(endpoint.hostInterface, live.index)) {
-        log.warn(
-          { container: sandbox.containerId, interface: endpoint.hostInterface },
-          "a running container has lost its network interface",
-        );
-      } else if (sandbox.published.length > 0 && endpoint.endpointId === sandbox.gatewayEndpoint) {
-        links.allowHairpin(endpoint.hostInterface);
-      }
+      const hairpin = sandbox.published.length > 0 && endpoint.endpointId === sandbox.gatewayEndpoint;
+      const isolated = !live.network.bridge.connected;
+      if (links.reattach(endpoint.hostInterface, live.index, { hairpin, isolated })) continue;
+      log.warn(
+        { container: sandbox.containerId, interface: endpoint.hostInterface },
+        "a running container has lost its network interface",
+      );
     } catch (error) {
       log.error(
         { error, container: sandbox.containerId },

@@ -14,6 +14,7 @@ import { type Attachment, lookup, planSandbox } from "./plan.ts";
 import { PortBook, PortClaims } from "./port-claims.ts";
 import { portMap, portRequests, type PublishedPort } from "./ports.ts";
 import { containerResolvConf, hostResolvConfText } from "./resolv-conf.ts";
+import { emptyEndpoint, identity, ownNamespace, usesSpare } from "./sandbox-records.ts";
 import type { NetworkRecord, NetworkStore, SandboxRecord } from "./store.ts";
 import type { Endpoint, NetworkOptions, Sandbox, SandboxRequest } from "./types.ts";
 import { WarmPool } from "./warm-pool.ts";
@@ -93,6 +94,7 @@ export class Sandboxes {
       );
     }
     const path = ownNamespace(before);
+    await endpoints.vacated([attachment]);
     using socket = await links.enter(path);
     const sandbox = store.sandboxes.get(containerId);
     if (sandbox === undefined) return undefined;
@@ -198,6 +200,7 @@ export class Sandboxes {
     const extraHosts = this.#extraHosts(request);
     const spare = usesSpare(attachments) ? this.#spares.take() : undefined;
     const namespace = spare?.namespace ?? (await links.createNamespace());
+    await kernel.vacated(attachments);
     using undo = new DisposableStack();
     const endpoints: Endpoint[] = [];
     undo.defer(() => this.#discard(namespace, spare === undefined ? endpoints : [spare.endpoint, ...endpoints]));
@@ -317,53 +320,6 @@ export class Sandboxes {
     const type = this.#parts.store.networks.get(networkId)?.driver ?? "bridge";
     this.#parts.emit(action, networkId, { container, name: networkName, type });
   }
-}
-
-/** Spares are in the default bridge, with the address and the MAC that came with it. */
-function usesSpare([first]: readonly Attachment[]): boolean {
-  return first?.network.name === "bridge" && first.address === undefined && first.mac === undefined;
-}
-
-function identity({ containerId, name, hostname, domainname = "" }: SandboxRequest) {
-  return { containerId, containerName: name, hostname, domainname };
-}
-
-/** The networks host and none have an endpoint per container that says nothing but that it is there. */
-function emptyEndpoint(network: NetworkRecord, request: SandboxRequest): Endpoint {
-  const nothing = {
-    interface: "",
-    hostInterface: "",
-    ipAddress: "",
-    prefixLength: 0,
-    gateway: "",
-    macAddress: "",
-    aliases: [],
-    dnsNames: [],
-  };
-  return named({ networkId: network.id, networkName: network.name, endpointId: randomId(), ...nothing }, [], request);
-}
-
-/** The path of a namespace that interfaces can be added to. Throws kind "conflict" for those of others. */
-function ownNamespace({ sharedWith, netnsPath, endpoints }: SandboxRecord): string {
-  if (sharedWith !== undefined) {
-    throw new EngineError(
-      "conflict",
-      "container sharing network namespace with another container or host cannot be connected to any other network",
-    );
-  }
-  if (netnsPath === undefined) {
-    throw new EngineError(
-      "conflict",
-      "container cannot be disconnected from host network or connected to host network",
-    );
-  }
-  if (endpoints.some(({ hostInterface }) => hostInterface === "")) {
-    throw new EngineError(
-      "conflict",
-      "container cannot be connected to multiple networks with one of the networks in private (none) mode",
-    );
-  }
-  return netnsPath;
 }
 
 function choosesDns({ dns = [], dnsSearch = [], dnsOptions = [] }: SandboxRequest): boolean {
