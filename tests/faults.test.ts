@@ -1,6 +1,6 @@
 /** Parts that die or vanish under a daemon's feet: monitors, the runtime's state, a whole reboot. */
 import { expect, test } from "bun:test";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { unmount } from "#linux/mount.ts";
 import type { Box } from "./harness/box.ts";
@@ -35,21 +35,28 @@ test("a monitor that was killed while no daemon ran is noticed by the next one",
 });
 
 test("a monitor that is killed while it creates a container fails the start and leaves nothing", async () => {
-  const folder = `/run/bt-wrapper-${process.pid}`;
-  mkdirSync(folder);
-  const wrapper = join(folder, "runtime");
   // The monitor is the parent; the runtime goes on without it.
-  writeFileSync(wrapper, '#!/bin/sh\ncase " $* " in *" create "*) kill -9 $PPID;; esac\nexec crun "$@"\n');
-  chmodSync(wrapper, 0o755);
-  try {
-    await using engine = await startEngine({ arguments: ["--runtime", wrapper] });
+  using runtime = new Wrapper("create", "kill -9 $PPID");
+  await using engine = await startEngine({ arguments: ["--runtime", runtime.path] });
+  const box = await engine.create(["sleep", "600"]);
+  await expect(box.start()).rejects.toMatchObject({ status: 500, message: expect.stringContaining("conmon exited") });
+  expect((await box.inspect()).State).toMatchObject({ Status: "created", Running: false });
+  await box.remove();
+  expect(await engine.leftovers()).toEqual([]);
+});
+
+test("a start that hangs in the runtime is given up, and the container can be removed", async () => {
+  for (const verb of ["create", "start"]) {
+    using runtime = new Wrapper(verb, "kill -STOP $$");
+    await using engine = await startEngine({ arguments: ["--runtime", runtime.path, "--start-timeout", "1"] });
     const box = await engine.create(["sleep", "600"]);
-    await expect(box.start()).rejects.toMatchObject({ status: 500 });
+    await expect(box.start()).rejects.toMatchObject({
+      status: 500,
+      message: expect.stringContaining("did not start the container within 1 seconds"),
+    });
     expect((await box.inspect()).State).toMatchObject({ Status: "created", Running: false });
     await box.remove();
     expect(await engine.leftovers()).toEqual([]);
-  } finally {
-    rmSync(folder, { recursive: true });
   }
 });
 
@@ -122,6 +129,21 @@ test("an exit file that is cut off means 255, one from before the start means th
   expect((await cutOff.inspect()).State).toMatchObject({ Status: "exited", ExitCode: 255 });
   expect((await early.inspect()).State).toMatchObject({ Status: "exited", ExitCode: 137, FinishedAt: started });
 });
+
+/** A runtime that first runs a shell command where it is asked for `verb`. */
+class Wrapper implements Disposable {
+  readonly #folder = mkdtempSync("/run/bt-wrapper-");
+  readonly path = join(this.#folder, "runtime");
+
+  constructor(verb: string, command: string) {
+    writeFileSync(this.path, `#!/bin/sh\ncase " $* " in *" ${verb} "*) ${command};; esac\nexec crun "$@"\n`);
+    chmodSync(this.path, 0o755);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#folder, { recursive: true });
+  }
+}
 
 function monitorOf(engine: Engine, { id }: Box): number {
   return Number(readFileSync(join(engine.execRoot, "bundles", id, "conmon.pid"), "utf8"));

@@ -30,6 +30,8 @@ export interface Configuration {
   dnsOptions: string[];
   /** Bytes of file content that one layer may unpack to. */
   maxLayerSize: number;
+  /** Seconds after which a start that hangs is given up. */
+  startTimeout: number;
   /** Stop the containers when the daemon stops. */
   stopContainers: boolean;
 }
@@ -56,6 +58,7 @@ Options:
       --pidfile string                 File to write the process id to
       --registry-mirror list           Mirror of the Docker Hub to ask first
       --runtime string                 OCI runtime, a name or a path (default "crun")
+      --start-timeout seconds          When to give up a start that hangs in the runtime (default 120)
       --stop-containers                Stop the containers when the daemon stops
 `;
 
@@ -81,6 +84,7 @@ const fileSchema = z.strictObject({
   "dns-search": z.array(z.string()).optional(),
   "dns-opts": z.array(z.string()).optional(),
   "max-layer-size": z.string().optional(),
+  "start-timeout": z.number().optional(),
   "stop-containers": z.boolean().optional(),
 });
 type FileSettings = z.infer<typeof fileSchema>;
@@ -128,6 +132,7 @@ export function readConfiguration(argv: readonly string[]): Configuration | "hel
     dnsSearch: flags["dns-search"] ?? file["dns-search"] ?? [],
     dnsOptions: flags["dns-opt"] ?? file["dns-opts"] ?? [],
     maxLayerSize: layerSize(flags["max-layer-size"] ?? file["max-layer-size"] ?? "64g"),
+    startTimeout: seconds("start-timeout", flags["start-timeout"] ?? file["start-timeout"] ?? 120),
     stopContainers: flags["stop-containers"] ?? file["stop-containers"] ?? false,
   };
 }
@@ -157,6 +162,7 @@ function parseFlags(argv: readonly string[]) {
         "dns-search": { type: "string", multiple: true },
         "dns-opt": { type: "string", multiple: true },
         "max-layer-size": { type: "string" },
+        "start-timeout": { type: "string" },
         "stop-containers": { type: "boolean" },
       },
     });
@@ -177,6 +183,13 @@ function readFile(path: string): FileSettings {
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(({ path: at, message }) => `${at.join(".")}: ${message}`.replace(/^: /, ""));
   throw new EngineError("invalid", `cannot use the configuration file ${path}: ${problems.join("; ")}`);
+}
+
+function seconds(name: string, value: string | number): number {
+  const number = Number(value);
+  // What a timer can hold.
+  if (number >= 1 && number <= 2_000_000) return number;
+  throw new EngineError("invalid", `invalid value "${value}" for --${name}: it must be a number of seconds, 1 or more`);
 }
 
 function runtimesOf(

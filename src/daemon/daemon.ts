@@ -66,6 +66,7 @@ async function serve(configuration: Configuration): Promise<void> {
     log,
     ...programs,
     limits: { maxBytes: configuration.maxLayerSize },
+    startTimeout: configuration.startTimeout,
     network: {
       ...(configuration.bip !== undefined && { bip: configuration.bip }),
       ...(configuration.bridge !== undefined && { bridge: configuration.bridge }),

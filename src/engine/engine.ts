@@ -54,6 +54,8 @@ export interface EngineOptions {
   defaultRuntime: string;
   /** Of one layer. */
   limits?: UnpackLimits;
+  /** Seconds that the runtime may take to start a container. */
+  startTimeout: number;
   network: NetworkOptions;
   registry: RegistryOptions;
 }
@@ -87,7 +89,7 @@ export class Engine {
 
   /** Prepares the host's cgroups where the runtime needs it. Throws "unavailable" and "forbidden" with the remedy. */
   static open(options: EngineOptions): Engine {
-    const { db, layout, log, limits, network, registry } = options;
+    const { db, layout, log, limits, network, registry, startTimeout } = options;
     for (const folder of [layout.bundles, layout.exits, layout.networkNamespaces]) {
       mkdirSync(folder, { recursive: true, mode: 0o711 });
     }
@@ -104,6 +106,7 @@ export class Engine {
     const programsOf = (id: string) => runtimes.of(containers.find(id)?.record);
     const context: EngineContext = {
       layout,
+      startTimeout,
       log,
       containers,
       images: new ImageService({

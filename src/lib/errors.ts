@@ -26,11 +26,20 @@ export class EngineError extends Error {
 }
 
 /** The kind of any thrown value; what is not an EngineError is "internal". */
-export function errorKind(error: unknown): ErrorKind {
+export function errorKind(thrown: unknown): ErrorKind {
+  const error = firstError(thrown);
   return error instanceof EngineError ? error.kind : "internal";
 }
 
 /** The message of any thrown value. */
-export function errorMessage(error: unknown): string {
+export function errorMessage(thrown: unknown): string {
+  const error = firstError(thrown);
   return error instanceof Error ? error.message : String(error);
+}
+
+/** What went wrong in the first place, where undoing it went wrong too (`using`): SuppressedError itself says nothing. */
+function firstError(thrown: unknown): unknown {
+  let error = thrown;
+  while (error instanceof SuppressedError) error = error.suppressed as unknown;
+  return error;
 }

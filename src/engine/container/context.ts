@@ -34,6 +34,8 @@ export interface EngineContext {
   readonly exits: ExitWatcher;
   readonly changes: Inotify;
   readonly namespaces: NamespaceWorker;
+  /** How long monitor and runtime may take to start a container, in seconds. */
+  readonly startTimeout: number;
 }
 
 /** Announces what happened to a container, with the attributes that Docker's events carry. */

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sandbox } from "#engine/network/types.ts";
 import { createMonitored, monitorFiles, RuntimeRefusal } from "#engine/runtime/conmon.ts";
+import { killMonitors } from "#engine/runtime/monitors.ts";
 import { resizeTerminal } from "#engine/runtime/resize.ts";
 import { buildSpec } from "#engine/spec/build.ts";
 import { specJson } from "#engine/spec/json.ts";
@@ -17,6 +18,7 @@ import type { EngineContext } from "./context.ts";
 import { sandboxRequest } from "./network.ts";
 import { isRunning } from "./record.ts";
 import { holdSubpaths, mountRootfs, removeBundle } from "./rootfs.ts";
+import { StartLimit } from "./start-limit.ts";
 
 /** The process could not be started; `exitCode` is what `docker run` then exits with, and what inspect shows. */
 export class StartFailure extends EngineError {
@@ -70,7 +72,12 @@ export async function launch(context: EngineContext, container: Container): Prom
   writeFileSync(join(bundle, "config.json"), specJson(spec), { mode: 0o600 });
 
   exits.forget(id);
-  undo.defer(() => runtime.delete(id));
+  undo.defer(async () => {
+    // A runtime that has lost its monitor goes on by itself.
+    await killMonitors(layout.runtimeRoot, new Set([id]));
+    await runtime.delete(id);
+  });
+  using limit = new StartLimit(context, id);
   try {
     const pid = await createMonitored(context.runtimes.get(hostConfig.Runtime ?? ""), {
       containerId: id,
@@ -92,6 +99,10 @@ export async function launch(context: EngineContext, container: Container): Prom
   } catch (error) {
     await container.console.close();
     if (!(error instanceof RuntimeRefusal)) throw error;
+    if (limit.exceeded) {
+      const message = `the OCI runtime did not start the container within ${context.startTimeout} seconds`;
+      throw new StartFailure(message, 128, { cause: error });
+    }
     const failure = translateRuntimeError(error.output, spec.process.args[0] ?? "");
     throw new StartFailure(failure.message, failure.exitCode, { cause: error });
   }

@@ -177,7 +177,8 @@ function spawnConmon(
     [Symbol.asyncDispose]: async () => {
       await sync.close();
       await attach?.close();
-      await child.stderr.cancel();
+      // Whoever asked for the output has read it to its end.
+      if (!child.stderr.locked) await child.stderr.cancel();
       // Bun leaves extra pipes to whoever asked for them.
       for (const index of exec ? [3, 4, 5] : [3]) closeQuietly(descriptor(index));
     },

@@ -49,7 +49,8 @@ function processesOf(runtimeRoot: string, ids: ReadonlySet<string>): number[] {
     .filter((pid) => {
       if (!(pid > 0) || pid === process.pid) return false;
       const words = commandLine(pid);
-      return words.includes(runtimeRoot) && words.some((word) => ids.has(word));
+      // A removal under way is what comes next anyway.
+      return words.includes(runtimeRoot) && words.some((word) => ids.has(word)) && !words.includes("delete");
     });
 }
 
