@@ -19,6 +19,9 @@ test("a starting daemon brings up always, but unless-stopped only where nobody s
   expect(shouldStartWithDaemon({ Name: "always", MaximumRetryCount: 0 }, stopped)).toBe(true);
   expect(shouldStartWithDaemon({ Name: "unless-stopped", MaximumRetryCount: 0 }, stopped)).toBe(false);
   expect(shouldStartWithDaemon({ Name: "always", MaximumRetryCount: 0 }, initialState())).toBe(false);
+  // A restart that was due when the last daemon died was counted already.
+  const due = { ...initialState(), status: "restarting" as const, exitCode: 1, restartCount: 2 };
+  expect(shouldStartWithDaemon({ Name: "on-failure", MaximumRetryCount: 2 }, due)).toBe(true);
 });
 
 test("doubles the delay up to a minute and starts anew after a steady run", () => {
