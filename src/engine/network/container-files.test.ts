@@ -1,0 +1,38 @@
+import { expect, test } from "bun:test";
+import { hostModeHostsText, hostsText, parseExtraHosts } from "./hosts.ts";
+import { containerResolvConf } from "./resolv-conf.ts";
+
+test("resolvers on loopback and of IPv6 are left out; where none remain, public ones stand in", () => {
+  const host =
+    "# by hand\nnameserver 127.0.0.53\nnameserver fe80::1%eth0\nnameserver 10.0.0.2\nsearch a.example b.example\n";
+  expect(containerResolvConf(host, {})).toBe("nameserver 10.0.0.2\nsearch a.example b.example\n");
+  const fallback = "nameserver 8.8.8.8\nnameserver 8.8.4.4\n";
+  expect(containerResolvConf("nameserver 127.0.0.1\n", {})).toBe(fallback);
+  expect(containerResolvConf("", {})).toBe(fallback);
+});
+
+test("what a container chooses replaces the host's, list by list; the search domain . means none", () => {
+  const host = "nameserver 10.0.0.2\ndomain a.example\noptions ndots:5 ; here\noptions rotate\n";
+  expect(containerResolvConf(host, { nameservers: ["127.0.0.9", "1.1.1.1"] })).toBe(
+    "nameserver 127.0.0.9\nnameserver 1.1.1.1\nsearch a.example\noptions ndots:5 rotate\n",
+  );
+  expect(containerResolvConf(host, { search: ["."], options: ["timeout:1"] })).toBe(
+    "nameserver 10.0.0.2\noptions timeout:1\n",
+  );
+});
+
+test("hosts has loopback first, then what was added, then the container's own addresses", () => {
+  const extra = parseExtraHosts(["db:10.9.8.7", "up:host-gateway", "six:[2001:db8::1]"], "10.0.0.1");
+  const lines = hostsText({ hostname: "pier", domainname: "example.org", addresses: ["10.0.0.5"], extra }).split("\n");
+  expect(lines[0]).toBe("127.0.0.1\tlocalhost");
+  expect(lines.slice(-5)).toEqual([
+    "10.9.8.7\tdb",
+    "10.0.0.1\tup",
+    "2001:db8::1\tsix",
+    "10.0.0.5\tpier.example.org pier",
+    "",
+  ]);
+  expect(hostModeHostsText("127.0.0.1 localhost", extra).split("\n")[1]).toBe("10.9.8.7\tdb");
+  expect(() => parseExtraHosts(["nonsense"], "")).toThrow('bad format for add-host: "nonsense"');
+  expect(() => parseExtraHosts(["db:10.9.8"], "")).toThrow('invalid IP address in add-host: "10.9.8"');
+});
