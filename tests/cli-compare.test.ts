@@ -280,6 +280,8 @@ compare(
   exec -d web true
   commit nothere
   update web
+  cp x y z
+  cp x y
   export nothere -o ROOT/nosuchdir/x
   create
   create --name web IMAGE

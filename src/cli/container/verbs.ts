@@ -3,6 +3,11 @@ import type { Entry } from "../commands.ts";
 
 export const containerVerbs: readonly Entry[] = [
   {
+    spellings: ["container cp", "cp"],
+    summary: "Copy files/folders between a container and the local filesystem",
+    load: () => import("./cp.ts"),
+  },
+  {
     spellings: ["container attach", "attach"],
     summary: "Attach local standard input, output, and error streams to a running container",
     load: () => import("./attach.ts"),
