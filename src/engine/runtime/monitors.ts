@@ -8,7 +8,9 @@ export function findMonitor(bundle: string): number | undefined {
   const pid = readPid(monitorFiles.monitorPid(bundle));
   if (pid === undefined) return undefined;
   const words = commandLine(pid);
-  return basename(words[0] ?? "") === "conmon" && words.includes(bundle) ? pid : undefined;
+  if (basename(words[0] ?? "") !== "conmon") return undefined;
+  // By the folder's own name, an id: an earlier daemon may have come to it by another path (/var/run is /run).
+  return words.some((word) => basename(word) === basename(bundle)) ? pid : undefined;
 }
 
 /** Undefined while the file is not there or not whole. */
