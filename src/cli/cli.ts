@@ -32,6 +32,7 @@ async function dispatch(session: Session, argv: string[], version: boolean): Pro
   }
   const [first = "", second] = argv;
   if (first === "help") return help(argv.slice(1), 1);
+  if (first === "__complete") return complete(session, argv.slice(1));
   const found = findVerb(argv);
   if (!found) {
     if (Object.hasOwn(groups, first)) {
@@ -63,6 +64,16 @@ async function runVerb(session: Session, entry: Entry, name: string, verb: Verb,
   }
   checkCount(parsed.args.length, verb.args, path, line);
   return (await verb.run(session, parsed)) ?? 0;
+}
+
+/** For the completion scripts: `__complete -- WORD...`, the last word being the unfinished one. */
+async function complete(session: Session, argv: readonly string[]): Promise<number> {
+  const { candidates } = await import("./completing.ts");
+  for (const { word, about } of await candidates(argv.slice(1), session.env)) {
+    // The first line says enough; more of it would be a further candidate.
+    session.out.line(about === undefined ? word : `${word}\t${about.split("\n", 1)[0]}`);
+  }
+  return 0;
 }
 
 async function help(words: readonly string[], fd: 1 | 2): Promise<number> {

@@ -31,10 +31,4 @@ export const systemVerbs: readonly Entry[] = [
     summary: "Generate the autocompletion script for the specified shell",
     load: () => import("./completion.ts"),
   },
-  {
-    spellings: ["__complete"],
-    summary: "What the completion scripts ask",
-    hidden: true,
-    load: () => import("./complete.ts"),
-  },
 ];
