@@ -63,10 +63,8 @@ export async function ping(http: HttpTransport, base: URL, mirror: boolean, sign
     );
     if (response.status !== 401) throw await errorOf(response);
     if (challenge === undefined) {
-      throw new EngineError(
-        "unauthorized",
-        `${base.host} requires a login that Berth cannot make: no basic auth credentials`,
-      );
+      // Not "unauthorized": to that the docker CLI answers by asking for a password, which nobody would use yet.
+      throw new EngineError("forbidden", `Get "${new URL("v2/", candidate).href}": no basic auth credentials`);
     }
     await response.body?.cancel();
     return { base: candidate, mirror, challenge };
