@@ -221,6 +221,10 @@ export class Engine implements AsyncDisposable {
     } finally {
       await this.destroy();
     }
-    if (left.length > 0) throw new Error(`left behind:\n  ${left.join("\n  ")}`);
+    if (left.length === 0) return;
+    const problem = `left behind:\n  ${left.join("\n  ")}`;
+    // Where the test itself failed too, the runner prints neither of the two messages.
+    process.stderr.write(`${problem}\n`);
+    throw new Error(problem);
   }
 }
