@@ -134,7 +134,7 @@ export class Engine {
       host,
       runtimes,
       programsOf,
-      runtime: new OciRuntime(programsOf),
+      runtime: new OciRuntime(programsOf, (id) => layout.runtimeState(id)),
       exits: new ExitWatcher(layout.exits, changes),
       changes,
       namespaces,

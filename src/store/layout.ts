@@ -113,7 +113,7 @@ export class Layout {
   get runtimeRoot(): string {
     return join(this.execRoot, "runtime");
   }
-  /** The OCI runtime's own folder for one container: ours only to look whether it is there. */
+  /** The OCI runtime's own folder for one container: ours only to look whether it is there, and for the pipe of its start. */
   runtimeState(id: string): string {
     return join(this.runtimeRoot, id);
   }

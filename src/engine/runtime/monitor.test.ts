@@ -19,7 +19,10 @@ const programs: MonitorPrograms = {
   runtime: findProgram("crun"),
   runtimeOptions: ["--root", join(root, "runtime")],
 };
-const runtime = new OciRuntime(() => programs);
+const runtime = new OciRuntime(
+  () => programs,
+  (id) => join(root, "runtime", id),
+);
 let count = 0;
 
 beforeAll(() => {

@@ -41,7 +41,10 @@ export async function runInTree(
 ): Promise<void> {
   const { layout, facts, programs } = host;
   const id = `bootstrap-${crypto.randomUUID()}`;
-  const runtime = new OciRuntime(() => programs);
+  const runtime = new OciRuntime(
+    () => programs,
+    (id) => layout.runtimeState(id),
+  );
   const bundle = layout.bundle(id);
   mkdirSync(bundle, { recursive: true, mode: 0o710 });
   await using undo = new AsyncDisposableStack();
