@@ -19,6 +19,9 @@ async function withProgram(engine: Engine): Promise<Record<string, string>> {
     HOME: engine.execRoot,
     INPUTRC: "/dev/null",
     TERM: "dumb",
+    // zsh takes the keys of the editor that these name, and npm names vi.
+    EDITOR: "emacs",
+    VISUAL: "emacs",
   };
 }
 
