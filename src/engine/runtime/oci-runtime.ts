@@ -1,5 +1,5 @@
 /** The calls to the OCI runtime (crun, runc, …) that conmon does not make. */
-import { closeSync, constants, openSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { EngineError } from "#lib/errors.ts";
 import type { MonitorPrograms } from "./conmon.ts";
@@ -78,14 +78,15 @@ function openGate(path: string): boolean {
   }
   try {
     writeSync(gate, Uint8Array.of(0));
-    // Its absence is how the runtime knows that the container was started.
-    unlinkSync(path);
-    return true;
   } catch {
+    // The reader died in this moment.
     return false;
   } finally {
     closeSync(gate);
   }
+  // Its absence is how the runtime knows that the container was started: from here on nobody may start it again.
+  rmSync(path, { force: true });
+  return true;
 }
 
 /** Throws "unavailable" with the remedy where a program is missing. */
