@@ -4,7 +4,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Database } from "bun:sqlite";
 import { startEngine } from "./harness/engine.ts";
-import { until } from "./harness/process.ts";
+import { alive, until } from "./harness/process.ts";
 
 test("twenty containers keep their pids, no log line is missing, and exits carry their code and time", async () => {
   await using engine = await startEngine();
@@ -124,12 +124,3 @@ test("a damaged database is refused with the remedy and left as it is", async ()
   await Bun.write(file, good);
   await engine.start();
 });
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

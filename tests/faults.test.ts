@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { unmount } from "#linux/mount.ts";
 import type { Box } from "./harness/box.ts";
 import { type Engine, startEngine } from "./harness/engine.ts";
-import { until } from "./harness/process.ts";
+import { alive, until } from "./harness/process.ts";
 
 const policy = (Name: "always" | "unless-stopped") => ({ RestartPolicy: { Name, MaximumRetryCount: 0 } });
 
@@ -151,13 +151,4 @@ class Wrapper implements Disposable {
 
 function monitorOf(engine: Engine, { id }: Box): number {
   return Number(readFileSync(join(engine.execRoot, "bundles", id, "conmon.pid"), "utf8"));
-}
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -68,3 +68,13 @@ export async function until<T>(
     await Bun.sleep(10);
   }
 }
+
+/** Zombies count as alive. */
+export function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
