@@ -5,6 +5,7 @@ import { EngineError, errorKind, errorMessage } from "#lib/errors.ts";
 import type { HttpRequest, HttpResponse } from "#lib/http/exchange.ts";
 import type { Router } from "#lib/http/router.ts";
 import type { Logger } from "#lib/log.ts";
+import { tellableFailure } from "./failure.ts";
 import { Query } from "./query.ts";
 import { statusOfKind } from "./status.ts";
 
@@ -79,9 +80,14 @@ export class Api {
   readonly #log: Logger;
   readonly #server: string;
   readonly #onActivity: () => void;
+  readonly #dataRoot: string;
 
-  /** `product` goes into the Server header: `Berth/0.1.0 (linux)`. `onActivity` is called as requests begin and end. */
-  constructor(router: ApiRouter, log: Logger, product: string, onActivity: () => void) {
+  /**
+   * `product` goes into the Server header: `Berth/0.1.0 (linux)`. `onActivity` is called as requests begin and end.
+   * `dataRoot` is named where it is full.
+   */
+  constructor(router: ApiRouter, log: Logger, product: string, onActivity: () => void, dataRoot: string) {
+    this.#dataRoot = dataRoot;
     this.#router = router;
     this.#log = log;
     this.#server = product;
@@ -98,7 +104,8 @@ export class Api {
     let failure: unknown;
     try {
       await this.#dispatch(request, response);
-    } catch (error) {
+    } catch (thrown) {
+      const error = tellableFailure(thrown, this.#dataRoot);
       failure = error;
       if (response.outcome === "open") {
         const status = statusOfKind[errorKind(error)];

@@ -92,7 +92,7 @@ async function serve(configuration: Configuration): Promise<void> {
   addSystemRoutes(router, new SystemService(engine, configuration, layout, programs));
   const housekeeping = undo.use(new Housekeeping());
   addUnsupportedRoutes(router);
-  const api = new Api(router, log, `Berth/${version} (linux)`, () => housekeeping.touch());
+  const api = new Api(router, log, `Berth/${version} (linux)`, () => housekeeping.touch(), layout.dataRoot);
   const server = new HttpServer((request, response) => api.handle(request, response));
   undo.defer(() => server.close(GRACE));
   const stopped = Promise.withResolvers<void>();
