@@ -14,6 +14,8 @@ import { loadProfile } from "./seccomp-json.ts";
 import { parseSecurityOptions, type SecurityOptions } from "./security-options.ts";
 
 const DEFAULT_SHM_SIZE = 64 << 20;
+/** Of the kernel, for host and domain names. Bytes. */
+const MAX_HOST_NAME = 64;
 
 /**
  * Checks a create request after `mergeImageConfig` and before the host name is filled in. Returns warnings for the client.
@@ -55,6 +57,13 @@ export function validateContainer(config: ContainerConfig, hostConfig: HostConfi
 }
 
 function validateConfig(config: ContainerConfig): void {
+  for (const [what, name] of [
+    ["hostname", config.Hostname],
+    ["domainname", config.Domainname],
+  ] as const) {
+    refuse(Buffer.byteLength(name) > MAX_HOST_NAME, `invalid ${what}: ${name} is longer than ${MAX_HOST_NAME} bytes`);
+    refuse(name.includes("\0"), `invalid ${what}: ${JSON.stringify(name)} contains nul byte (\\x00)`);
+  }
   if (config.WorkingDir !== "") {
     const absolute = config.WorkingDir.startsWith("/");
     refuse(!absolute, `the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`);
