@@ -68,6 +68,49 @@ test("inspect names every field of the API", async () => {
   ]);
 });
 
+test("inspect gives HostConfig and Config in Docker's order", async () => {
+  await using engine = await startEngine();
+  const box = await engine.create(["true"], {
+    StopSignal: "INT",
+    MacAddress: "02:00:00:00:00:01",
+    ExposedPorts: { "80/tcp": {} },
+    HostConfig: { Memory: 64 << 20, Annotations: { a: "b" }, Runtime: "crun", Init: false },
+  });
+  const { HostConfig, Config } = await box.inspect();
+  const listed = (text: string): string[] => text.trim().split(/\s+/);
+  expect(Object.keys(HostConfig)).toEqual(
+    listed(`Binds ContainerIDFile LogConfig NetworkMode PortBindings RestartPolicy AutoRemove VolumeDriver VolumesFrom
+      ConsoleSize Annotations CapAdd CapDrop CgroupnsMode Dns DnsOptions DnsSearch ExtraHosts GroupAdd IpcMode Cgroup
+      Links OomScoreAdj PidMode Privileged PublishAllPorts ReadonlyRootfs SecurityOpt UTSMode UsernsMode ShmSize Runtime
+      Isolation CpuShares Memory NanoCpus CgroupParent BlkioWeight BlkioWeightDevice BlkioDeviceReadBps
+      BlkioDeviceWriteBps BlkioDeviceReadIOps BlkioDeviceWriteIOps CpuPeriod CpuQuota CpuRealtimePeriod
+      CpuRealtimeRuntime CpusetCpus CpusetMems Devices DeviceCgroupRules DeviceRequests MemoryReservation MemorySwap
+      MemorySwappiness OomKillDisable PidsLimit Ulimits CpuCount CpuPercent IOMaximumIOps IOMaximumBandwidth
+      MaskedPaths ReadonlyPaths Init`),
+  );
+  expect(Object.keys(Config)).toEqual(
+    listed(`Hostname Domainname User AttachStdin AttachStdout AttachStderr ExposedPorts Tty OpenStdin StdinOnce Env Cmd
+      Image Volumes WorkingDir Entrypoint MacAddress OnBuild Labels StopSignal`),
+  );
+});
+
+test("a host name that the kernel would not take is refused at create", async () => {
+  await using engine = await startEngine();
+  const long = "h".repeat(65);
+  for (const [key, what] of [
+    ["Hostname", "hostname"],
+    ["Domainname", "domainname"],
+  ] as const) {
+    await expect(engine.create(["true"], { [key]: long })).rejects.toMatchObject({
+      status: 400,
+      message: `invalid ${what}: ${long} is longer than 64 bytes`,
+    });
+  }
+  const box = await engine.run(["hostname"], { Hostname: "h".repeat(64) });
+  await box.wait();
+  expect((await box.logs()).stdout).toBe(`${"h".repeat(64)}\n`);
+});
+
 async function list(engine: Engine, filters: Record<string, string[]>, query = "all=1"): Promise<string[]> {
   const found = await engine.wire.json<ContainerSummary[]>(
     "GET",

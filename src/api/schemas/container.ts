@@ -192,7 +192,6 @@ const portBindings: z.ZodType<PortMap | null> = z
   .transform((map) => map ?? null);
 
 const hostConfigShape = {
-  ...resourcesShape,
   Binds: textList,
   ContainerIDFile: text,
   LogConfig: z
@@ -232,11 +231,16 @@ const hostConfigShape = {
   Sysctls: textMap,
   Runtime: text,
   Isolation: text,
+  ...resourcesShape,
   Mounts: list(mount),
   MaskedPaths: textList,
   ReadonlyPaths: textList,
   Init: optionalFlag,
 };
+
+/** The fields in the order in which Docker writes them. */
+export const containerConfigFields = Object.keys(configShape) as readonly (keyof ContainerConfig)[];
+export const hostConfigFields = Object.keys(hostConfigShape) as readonly (keyof HostConfig)[];
 
 const omittedHostConfig = [
   "KernelMemory",

@@ -1,6 +1,7 @@
 /** Shows a container as the Engine API does. */
 import { join } from "node:path";
 import type { ContainerInspect, ContainerState, ContainerSummary } from "#api/types/container.ts";
+import { containerConfigFields, hostConfigFields } from "#api/schemas/container.ts";
 import { appArmorProfileOf } from "#engine/spec/build.ts";
 import { toMountPoint } from "#engine/volume/mount.ts";
 import { now } from "#lib/time.ts";
@@ -55,11 +56,11 @@ export async function inspectContainer(
     ProcessLabel: "",
     AppArmorProfile: appArmorProfileOf(context.host, hostConfig),
     ExecIDs: container.execIds.size === 0 ? null : [...container.execIds],
-    HostConfig: hostConfig,
+    HostConfig: ordered(hostConfig, hostConfigFields),
     GraphDriver: { Name: "overlay2", Data: await graphData(context, id) },
     ...(size && (await sizes(context, container))),
     Mounts: record.mounts.filter((mount) => mount.listed).map(toMountPoint),
-    Config: { ...config, ...macAddressOf(container) },
+    Config: ordered({ ...config, ...macAddressOf(container) }, containerConfigFields),
     NetworkSettings: networkSettings(context, container),
   };
 }
@@ -90,6 +91,12 @@ export async function summarize(
     NetworkSettings: { Networks: networkSettings(context, container).Networks },
     Mounts: record.mounts.filter((mount) => mount.listed).map(toMountPoint),
   };
+}
+
+/** Docker's order: `docker inspect` shows the fields as they come. Records of the past hold them in any. */
+function ordered<T extends object>(value: T, fields: readonly (keyof T)[]): T {
+  const known = fields.filter((field) => Object.hasOwn(value, field)).map((field) => [field, value[field]]);
+  return { ...(Object.fromEntries(known) as Partial<T>), ...value };
 }
 
 /** The address that was asked for, also where clients of API 1.43 and older look for it. */
