@@ -3,7 +3,6 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
-  bindMount,
   mountFileSystem,
   mountOverlay,
   mountOverlayByString,
@@ -12,6 +11,7 @@ import {
   type OverlayMount,
   unmount,
 } from "./mount.ts";
+import { bindMount } from "./bind-mount.ts";
 import { listMounts, parseMountinfo } from "./mountinfo.ts";
 import { SyscallError } from "./syscall-error.ts";
 

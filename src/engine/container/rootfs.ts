@@ -6,7 +6,8 @@ import { EngineError, errorMessage } from "#lib/errors.ts";
 import { closeFd } from "#linux/descriptor.ts";
 import { openInRoot } from "#linux/files.ts";
 import { O_PATH } from "#linux/libc.ts";
-import { bindMount, mountSnapshot } from "#linux/mount.ts";
+import { bindMount } from "#linux/bind-mount.ts";
+import { mountSnapshot } from "#linux/mount.ts";
 import { SyscallError } from "#linux/syscall-error.ts";
 import type { EngineContext } from "./context.ts";
 
