@@ -36,6 +36,7 @@ import { type ApiRouter, compareVersions, type Exchange } from "../api.ts";
 import { sendBytes, sendRecords, supported } from "../streams.ts";
 import { adaptCreateRequest } from "./create-request.ts";
 import { inspectOf, listOf } from "./old-versions.ts";
+import { adaptUpdateRequest } from "./update-request.ts";
 
 /** What a backend may answer at once or later. */
 export type Awaitable<T> = T | Promise<T>;
@@ -271,7 +272,8 @@ function addOptionalRoutes(router: ApiRouter, backend: ContainerBackend): void {
   });
   router.add("POST", "/containers/{id}/update", async (exchange) => {
     const update = supported(backend.update?.bind(backend), "updating a container");
-    exchange.json(200, await update(exchange.param("id"), await exchange.requiredBody(containerUpdateSchema)));
+    const body = await exchange.requiredBody(containerUpdateSchema);
+    exchange.json(200, await update(exchange.param("id"), adaptUpdateRequest(body, exchange.version)));
   });
   router.add("GET", "/containers/{id}/stats", async (exchange) => {
     const stats = supported(backend.stats?.bind(backend), "container statistics");

@@ -7,6 +7,8 @@ import type {
   ContainerInspect,
   ContainersPruneResponse,
   ContainerSummary,
+  ContainerUpdateBody,
+  ContainerUpdateResponse,
   FilesystemChange,
   PathStat,
   TopResponse,
@@ -49,6 +51,7 @@ import { isRunning } from "./record.ts";
 import { recoverContainers } from "./recover.ts";
 import { discard, removeContainer } from "./remove.ts";
 import { listProcesses } from "./top.ts";
+import { updateContainer } from "./update.ts";
 
 export class ContainerService {
   readonly #context: EngineContext;
@@ -139,6 +142,10 @@ export class ContainerService {
     }
     this.#context.containers.rename(container, name);
     announce(this.#context, container, "rename", { oldName: `/${oldName}` });
+  }
+
+  update(id: string, body: ContainerUpdateBody): Promise<ContainerUpdateResponse> {
+    return updateContainer(this.#context, id, body);
   }
 
   async resize(id: string, height: number, width: number): Promise<void> {

@@ -52,6 +52,13 @@ export class ContainerStore {
     this.#db.query("UPDATE container SET record = ? WHERE id = ?").run(JSON.stringify(container.record), container.id);
   }
 
+  /** As one with the database: where that refuses, `container.record` stays what it was. */
+  replaceRecord(container: Container, next: ContainerRecord): void {
+    const record = { ...next, name: container.name };
+    this.#db.query("UPDATE container SET record = ? WHERE id = ?").run(JSON.stringify(record), container.id);
+    Object.assign(container.record, record);
+  }
+
   /** Throws "conflict" where the name is taken. */
   rename(container: Container, name: string): void {
     this.assertNameFree(name);

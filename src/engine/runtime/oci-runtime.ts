@@ -37,6 +37,11 @@ export class OciRuntime {
     await this.#run(id, ["resume", id]);
   }
 
+  /** Sets limits of a running container: `file` holds the runtime spec's resources. Throws RuntimeRefusal. */
+  async update(id: string, file: string): Promise<void> {
+    await this.#run(id, ["update", "--resources", file, id]);
+  }
+
   /** The runtime's word on a container; undefined where it knows none of that id. */
   async status(id: string): Promise<"creating" | "created" | "running" | "paused" | "stopped" | undefined> {
     try {

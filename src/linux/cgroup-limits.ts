@@ -1,0 +1,83 @@
+/** The limits of a control group as its files say them: remembered before a change, put back where the change fails. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { groupFolders } from "./cgroup-group.ts";
+
+/** What the files of a group held, by path. */
+export type SavedLimits = Readonly<Record<string, string>>;
+
+/** On v1 and v2, and the order in which they are written. */
+const FILES = [
+  "cpu.cfs_period_us",
+  "cpu.cfs_quota_us",
+  "cpu.shares",
+  "cpu.max",
+  "cpu.weight",
+  "cpuset.cpus",
+  "cpuset.mems",
+  "memory.limit_in_bytes",
+  "memory.memsw.limit_in_bytes",
+  "memory.soft_limit_in_bytes",
+  "memory.max",
+  "memory.swap.max",
+  "memory.low",
+  "pids.max",
+  "blkio.weight",
+  "blkio.bfq.weight",
+  "io.weight",
+  "io.bfq.weight",
+];
+/** No chain of limits that bound each other is longer. */
+const PASSES = 3;
+
+/** Reads the limits of the group `path` in every hierarchy. A group that is not there has none. */
+export function saveLimits(path: string): SavedLimits {
+  const saved: Record<string, string> = {};
+  for (const folder of groupFolders(path)) {
+    for (const name of FILES) {
+      const text = read(join(folder, name));
+      if (text !== undefined) saved[join(folder, name)] = text;
+    }
+  }
+  return saved;
+}
+
+/** Writes back what differs. Throws the kernel's refusal where one of the limits cannot be had any more. */
+export function restoreLimits(saved: SavedLimits): void {
+  const differs = ([file, text]: readonly [string, string]) => ![text, undefined].includes(read(file));
+  let refusal: unknown;
+  // A limit may be kept from its old value by another one: memory by memory with swap.
+  for (let pass = 0; pass < PASSES; pass++) {
+    for (const [file, text] of Object.entries(saved).filter(differs)) {
+      try {
+        writeFileSync(file, text);
+      } catch (error) {
+        refusal = error;
+      }
+    }
+  }
+  if (Object.entries(saved).some(differs)) throw refusal;
+}
+
+/** What is written into which file to have no limit. */
+const UNLIMITED = {
+  pids: { "pids.max": "max" },
+  cpu: { "cpu.cfs_quota_us": "-1", "cpu.max": "max" },
+} as const;
+
+/** Takes the limit of processes, or of CPU time, off the group `path`. */
+export function liftLimit(path: string, what: keyof typeof UNLIMITED): void {
+  for (const folder of groupFolders(path)) {
+    for (const [name, text] of Object.entries(UNLIMITED[what])) {
+      if (read(join(folder, name)) !== undefined) writeFileSync(join(folder, name), text);
+    }
+  }
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, "latin1").trim();
+  } catch {
+    return undefined;
+  }
+}
