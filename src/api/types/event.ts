@@ -21,10 +21,15 @@ export interface EventMessage {
   scope: "local" | "swarm";
   /** Unix seconds. */
   time: number;
-  /** Unix nanoseconds: beyond 2^53, so exact only to about 200 ns once a JSON number. */
-  timeNano: number;
+  /** Unix nanoseconds: beyond 2^53, so exact as a bigint only; as a number it was rounded by a JSON parser. */
+  timeNano: bigint | number;
   /** Action, id and image name as clients before 1.22 read them; container and image events only. */
   status?: string;
   id?: string;
   from?: string;
+}
+
+/** The JSON of an event as it goes over the wire, with all digits of its time. */
+export function eventJson({ timeNano, ...event }: EventMessage): string {
+  return `${JSON.stringify(event).slice(0, -1)},"timeNano":${timeNano}}`;
 }

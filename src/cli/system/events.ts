@@ -28,17 +28,14 @@ export const verb = define({
       query: { filters: filterQuery(flags.filter), since: moment(flags.since), until: moment(flags.until) },
     });
     for await (const line of jsonLines(response)) {
-      const event = parseJson(line) as Event;
+      const event = parseJson(line) as EventMessage;
       session.out.line(template === undefined ? describe(event) : execute(template, message(event)));
     }
   },
 });
 
-/** As it comes, with integers that a double cannot hold. */
-type Event = Omit<EventMessage, "timeNano"> & { timeNano: number | bigint };
-
 /** Gives templates the names of Go's fields, while its JSON keeps those of the wire. */
-function message(event: Partial<Event>): Value {
+function message(event: Partial<EventMessage>): Value {
   return struct("*events.Message", event, {
     Type: event.Type ?? "",
     Action: event.Action ?? "",
@@ -52,7 +49,7 @@ function message(event: Partial<Event>): Value {
   });
 }
 
-function describe({ timeNano, Type, Action, Actor }: Event): string {
+function describe({ timeNano, Type, Action, Actor }: EventMessage): string {
   const attributes = Object.entries(Actor.Attributes)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, value]) => `${key}=${value}`);

@@ -1,5 +1,5 @@
 /** Routes of the daemon itself (`/info`, `/version`, `/events`, `/system/df`, `/_ping`) and what they need of an engine. */
-import type { EventMessage } from "#api/types/event.ts";
+import { eventJson, type EventMessage } from "#api/types/event.ts";
 import type { EventsQuery } from "#api/types/query.ts";
 import type { DiskUsage, SystemInfo, SystemVersion } from "#api/types/system.ts";
 import { EngineError } from "#lib/errors.ts";
@@ -39,6 +39,10 @@ export function addSystemRoutes(router: ApiRouter, backend: SystemBackend): void
     const { query, request, response } = exchange;
     const since = query.time("since");
     const until = query.time("until");
+    if (since !== undefined && until !== undefined && until < since) {
+      const [from, to] = [query.text("since"), query.text("until")];
+      throw new EngineError("invalid", `\`since\` time (${from}) cannot be after \`until\` time (${to})`);
+    }
     const events = backend.events(
       { filters: query.filters(), ...(since !== undefined && { since }), ...(until !== undefined && { until }) },
       request.signal,
@@ -48,7 +52,7 @@ export function addSystemRoutes(router: ApiRouter, backend: SystemBackend): void
     const hidesImageCreate = compareVersions(exchange.version, "1.46") < 0;
     for await (const event of events) {
       if (hidesImageCreate && event.Type === "image" && event.Action === "create") continue;
-      const taken = body.write(`${JSON.stringify(event)}\n`);
+      const taken = body.write(`${eventJson(event)}\n`);
       if (taken === false) break;
       if (taken !== true) await taken;
     }

@@ -2,122 +2,95 @@
 import type { Database } from "bun:sqlite";
 import type { EventMessage, EventType } from "#api/types/event.ts";
 import { now } from "#lib/time.ts";
-import type { Schema } from "#store/database.ts";
 import { type EventFilters, eventTest } from "./filter.ts";
-
-export const eventSchema: Schema = {
-  name: "event",
-  versions: [
-    `CREATE TABLE event (
-       number INTEGER PRIMARY KEY,
-       time TEXT NOT NULL,       -- nanoseconds since the epoch, 20 digits, so that text sorts as time
-       message TEXT NOT NULL     -- EventMessage as JSON
-     ) STRICT;
-     CREATE INDEX event_time ON event (time)`,
-  ],
-};
+import { EventHistory, type Stamped } from "./history.ts";
+import { Subscription } from "./subscription.ts";
 
 export interface EventQuery {
-  /** Nanoseconds since the epoch, inclusive. Without `since` (or `until` in the past) nothing of the past is sent. */
+  /** Nanoseconds since the epoch, inclusive. With it, or with `until`, what is past is sent first. */
   since?: bigint;
-  /** Ends the subscription once this moment has passed. */
+  /** Inclusive; ends the subscription once this moment has passed. */
   until?: bigint;
   filters?: EventFilters;
 }
 
-interface Stamped {
-  time: bigint;
-  message: EventMessage;
-}
-
 /** Longest that a crash of the daemon can reach back into the history, in milliseconds. */
 const WRITE_DELAY = 100;
+const KEPT_EVENTS = 4096;
+/** What a timer can hold, in milliseconds. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 export class EventBus {
-  readonly #db: Database;
+  readonly #history: EventHistory;
   readonly #keep: number;
-  readonly #subscribers = new Set<(event: Stamped) => void>();
-  readonly #ends = new Set<() => void>();
+  readonly #subscriptions = new Set<Subscription>();
   #pending: Stamped[] = [];
   #timer: Timer | undefined;
-  #last = 0n;
+  /** Time of the last event; the next one is later, also where the clock was set back. */
+  #last: bigint;
+  #closed = false;
 
   /** `keep` is how many events the history holds. */
   constructor(db: Database, options: { keep?: number } = {}) {
-    this.#db = db;
-    this.#keep = options.keep ?? 2048;
+    this.#keep = options.keep ?? KEPT_EVENTS;
+    this.#history = new EventHistory(db, this.#keep);
+    this.#last = this.#history.last();
   }
 
   /** How many subscriptions are open. */
   get listeners(): number {
-    return this.#subscribers.size;
+    return this.#subscriptions.size;
   }
 
   /** Costs microseconds: subscribers see it at once, the database within 100 ms. */
   emit(type: EventType, action: string, id: string, attributes: Record<string, string>): void {
-    const time = now() > this.#last ? now() : this.#last + 1n;
+    const moment = now();
+    const time = moment > this.#last ? moment : this.#last + 1n;
     this.#last = time;
+    const image = attributes["image"];
     const message: EventMessage = {
-      ...(type === "container" && { status: action, id, from: attributes["image"] ?? "" }),
-      ...(type === "image" && { status: action, id }),
+      ...((type === "container" || type === "image") && { status: action, ...(id !== "" && { id }) }),
+      ...(type === "container" && image && { from: image }),
       Type: type,
       Action: action,
       Actor: { ID: id, Attributes: attributes },
       scope: "local",
       time: Number(time / 1_000_000_000n),
-      timeNano: Number(time),
+      timeNano: time,
     };
     const event = { time, message };
-    for (const deliver of this.#subscribers) deliver(event);
+    for (const subscription of this.#subscriptions) subscription.deliver(event);
     this.#pending.push(event);
     if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => this.flush(), WRITE_DELAY);
     this.#timer.unref();
   }
 
-  /** Ends with the signal, at `until`, or with `close`. Throws "invalid" for an unknown filter. */
-  subscribe(query: EventQuery, signal: AbortSignal): AsyncIterable<EventMessage> {
-    const test = eventTest(query.filters ?? {});
+  /**
+   * Ends with the signal, at `until`, or with `close`. The messages' `timeNano` is exact, a bigint. A reader may be as
+   * slow as it likes; it misses what is no longer among the kept events when it comes to it.
+   * Throws "invalid" for an unknown filter.
+   */
+  subscribe({ since, until, filters = {} }: EventQuery, signal: AbortSignal): AsyncIterable<EventMessage> {
     // The subscription begins now, not when the first event is asked for: what comes between must not be missed.
-    const queue: EventMessage[] = this.#history(query).filter(test);
-    let wake = Promise.withResolvers<void>();
-    let ended = query.until !== undefined && query.until <= now();
-    const deliver = ({ time, message }: Stamped): void => {
-      if (!test(message) || (query.until !== undefined && time > query.until)) return;
-      queue.push(message);
-      wake.resolve();
-    };
-    const end = (): void => {
-      ended = true;
-      wake.resolve();
-    };
-    let timer: Timer | undefined;
+    const subscription = new Subscription({
+      after: since !== undefined ? since - 1n : until !== undefined ? -1n : this.#last,
+      until,
+      test: eventTest(filters),
+      read: (time, limit) => this.#read(time, limit),
+    });
+    const end = (): void => subscription.end();
+    this.#subscriptions.add(subscription);
+    signal.addEventListener("abort", end, { once: true });
+    const timer = until === undefined ? undefined : whenPassed(until, end);
     const release = (): void => {
-      clearTimeout(timer);
-      this.#subscribers.delete(deliver);
-      this.#ends.delete(end);
+      timer?.stop();
+      this.#subscriptions.delete(subscription);
       signal.removeEventListener("abort", end);
     };
-    if (!ended) {
-      this.#subscribers.add(deliver);
-      this.#ends.add(end);
-      signal.addEventListener("abort", end, { once: true });
-      if (query.until !== undefined) timer = setTimeout(end, Number((query.until - now()) / 1_000_000n) + 1);
-      timer?.unref();
-    }
     async function* events(): AsyncGenerator<EventMessage> {
       try {
-        while (!signal.aborted) {
-          const next = queue.shift();
-          if (next !== undefined) {
-            yield next;
-          } else if (ended) {
-            return;
-          } else {
-            await wake.promise;
-            wake = Promise.withResolvers();
-          }
-        }
+        yield* subscription.events(signal);
       } finally {
         release();
       }
@@ -132,14 +105,8 @@ export class EventBus {
     if (this.#pending.length === 0) return;
     const events = this.#pending;
     this.#pending = [];
-    const insert = this.#db.query("INSERT INTO event (time, message) VALUES (?, ?)");
-    const trim = this.#db.query("DELETE FROM event WHERE number <= (SELECT max(number) FROM event) - ?");
-    const write = this.#db.transaction(() => {
-      for (const { time, message } of events) insert.run(sortable(time), JSON.stringify(message));
-      trim.run(this.#keep);
-    });
     try {
-      write();
+      this.#history.append(events);
     } catch {
       this.#pending = [...events, ...this.#pending].slice(-this.#keep);
     }
@@ -148,21 +115,29 @@ export class EventBus {
   /** Flushes and ends all subscriptions. */
   close(): void {
     this.flush();
-    for (const end of this.#ends) end();
+    this.#closed = true;
+    for (const subscription of this.#subscriptions) subscription.end();
   }
 
-  #history({ since, until }: EventQuery): EventMessage[] {
-    if (since === undefined && (until === undefined || until > now())) return [];
+  #read(time: bigint, limit: number): Stamped[] {
+    if (this.#closed) return [];
     this.flush();
-    return this.#db
-      .query<{ message: string }, [string, string]>(
-        "SELECT message FROM event WHERE time >= ? AND time <= ? ORDER BY number",
-      )
-      .all(sortable(since ?? 0n), sortable(until ?? now()))
-      .map(({ message }) => JSON.parse(message) as EventMessage);
+    const page = this.#history.after(time, limit);
+    if (page.length === limit) return page;
+    const rest = this.#pending.filter((event) => event.time > (page.at(-1)?.time ?? time));
+    return [...page, ...rest].slice(0, limit);
   }
 }
 
-function sortable(time: bigint): string {
-  return time.toString().padStart(20, "0");
+/** Calls `then` once that moment has passed; at once where it has. */
+function whenPassed(moment: bigint, then: () => void): { stop: () => void } {
+  let timer: Timer | undefined;
+  const look = (): void => {
+    const left = Number((moment - now()) / 1_000_000n) + 1;
+    if (left <= 1 && moment < now()) return then();
+    timer = setTimeout(look, Math.min(Math.max(left, 1), LONGEST_TIMER));
+    timer.unref();
+  };
+  look();
+  return { stop: () => clearTimeout(timer) };
 }
