@@ -7,8 +7,7 @@ import type { Engine } from "#engine/engine.ts";
 import { writeAtomically } from "#linux/files.ts";
 import type { Layout } from "#store/layout.ts";
 import { apiVersion, minApiVersion } from "./api.ts";
-import type { Configuration } from "./configuration.ts";
-import type { Programs } from "./prerequisites.ts";
+import type { LiveConfiguration } from "./live-configuration.ts";
 import {
   driverStatus,
   hostWarnings,
@@ -24,16 +23,14 @@ import { programCommit as gitCommit, programVersion as version } from "#lib/buil
 
 export class SystemService implements SystemBackend {
   readonly #engine: Engine;
-  readonly #configuration: Configuration;
+  readonly #live: LiveConfiguration;
   readonly #layout: Layout;
-  readonly #programs: Programs;
   #components: Promise<SystemVersion["Components"]> | undefined;
 
-  constructor(engine: Engine, configuration: Configuration, layout: Layout, programs: Programs) {
+  constructor(engine: Engine, live: LiveConfiguration, layout: Layout) {
     this.#engine = engine;
-    this.#configuration = configuration;
+    this.#live = live;
     this.#layout = layout;
-    this.#programs = programs;
   }
 
   async version(): Promise<SystemVersion> {
@@ -57,9 +54,9 @@ export class SystemService implements SystemBackend {
     const counts = containers.counts();
     const { limits, cgroup } = host;
     const forwarding = readText("/proc/sys/net/ipv4/ip_forward") === "1";
-    const { hosts, registryMirrors, insecureRegistries } = this.#configuration;
+    const { current, programs } = this.#live;
     return {
-      ID: this.#id(),
+      ID: this.id,
       Containers: counts.running + counts.paused + counts.stopped,
       ContainersRunning: counts.running,
       ContainersPaused: counts.paused,
@@ -81,7 +78,7 @@ export class SystemService implements SystemBackend {
       CPUSet: limits.cpuset !== undefined,
       PidsLimit: limits.pids,
       IPv4Forwarding: forwarding,
-      Debug: this.#configuration.logLevel === "debug",
+      Debug: current["log-level"] === "debug",
       NFd: openDescriptors(),
       OomKillDisable: limits.oomKillDisable,
       NGoroutines: 0,
@@ -96,7 +93,7 @@ export class SystemService implements SystemBackend {
       OSType: "linux",
       Architecture: arch() === "x64" ? "x86_64" : arch() === "arm64" ? "aarch64" : arch(),
       IndexServerAddress: "https://index.docker.io/v1/",
-      RegistryConfig: registryConfig(registryMirrors, insecureRegistries),
+      RegistryConfig: registryConfig(current["registry-mirrors"], current["insecure-registries"]),
       NCPU: availableParallelism(),
       MemTotal: totalmem(),
       GenericResources: null,
@@ -105,16 +102,16 @@ export class SystemService implements SystemBackend {
       HttpsProxy: proxyAddress("https_proxy"),
       NoProxy: process.env["NO_PROXY"] || process.env["no_proxy"] || "",
       Name: hostname(),
-      Labels: [],
+      Labels: current.labels,
       ExperimentalBuild: false,
       ServerVersion: version,
       Runtimes: Object.fromEntries(
-        [...this.#programs.runtimes].map(([name, { path, arguments: options }]) => [
+        [...programs.runtimes].map(([name, { path, arguments: options }]) => [
           name,
           { path, ...(options.length > 0 && { runtimeArgs: [...options] }) },
         ]),
       ),
-      DefaultRuntime: this.#programs.defaultRuntime,
+      DefaultRuntime: programs.defaultRuntime,
       Swarm: {
         NodeID: "",
         NodeAddr: "",
@@ -123,7 +120,7 @@ export class SystemService implements SystemBackend {
         Error: "",
         RemoteManagers: null,
       },
-      LiveRestoreEnabled: true,
+      LiveRestoreEnabled: current["live-restore"],
       Isolation: "",
       InitBinary: host.init ?? "",
       ContainerdCommit: { ID: "N/A" },
@@ -137,7 +134,7 @@ export class SystemService implements SystemBackend {
       FirewallBackend: { Driver: "nftables" },
       DiscoveredDevices: [],
       CDISpecDirs: [],
-      Warnings: [...hostWarnings(host, hosts, forwarding), ...networks.forwardWarnings()],
+      Warnings: [...hostWarnings(host, current.hosts, forwarding), ...networks.forwardWarnings()],
     };
   }
 
@@ -162,7 +159,7 @@ export class SystemService implements SystemBackend {
   }
 
   /** Of this data root: made once. */
-  #id(): string {
+  get id(): string {
     const file = this.#layout.engineId;
     const known = readText(file);
     if (known !== "") return known;
@@ -172,7 +169,7 @@ export class SystemService implements SystemBackend {
   }
 
   async #askComponents(): Promise<SystemVersion["Components"]> {
-    const { conmon, runtimes, defaultRuntime } = this.#programs;
+    const { conmon, runtimes, defaultRuntime } = this.#live.programs;
     const versions = await Promise.all([conmon, runtimes.get(defaultRuntime)?.path ?? ""].map(versionOf));
     return [
       {

@@ -6,7 +6,7 @@ import type { Logger } from "#lib/log.ts";
 import { prepareHost } from "#linux/cgroup.ts";
 import { Inotify } from "#linux/inotify.ts";
 import { NamespaceWorker } from "#linux/namespaces.ts";
-import { RegistryClient, type RegistryOptions } from "#registry/client/repository.ts";
+import { RegistryClient } from "#registry/client/repository.ts";
 import type { Schema } from "#store/database.ts";
 import type { UnpackLimits } from "#store/layers.ts";
 import type { Layout } from "#store/layout.ts";
@@ -27,9 +27,10 @@ import { networkSchema } from "./network/store.ts";
 import type { NetworkOptions } from "./network/types.ts";
 import { ExitWatcher } from "./runtime/exits.ts";
 import { OciRuntime } from "./runtime/oci-runtime.ts";
-import { type RuntimeProgram, Runtimes } from "./runtime/runtimes.ts";
+import { Runtimes } from "./runtime/runtimes.ts";
 import { loadAppArmorProfile } from "./spec/apparmor.ts";
 import { type HostFacts, readHostFacts } from "./spec/host.ts";
+import type { Tuning } from "./tuning.ts";
 import { volumeSchema } from "./volume/schema.ts";
 import { VolumeService } from "./volume/service.ts";
 
@@ -49,16 +50,10 @@ export interface EngineOptions {
   log: Logger;
   /** Absolute path. */
   conmon: string;
-  /** By name. */
-  runtimes: ReadonlyMap<string, RuntimeProgram>;
-  /** Name of one of them. */
-  defaultRuntime: string;
   /** Of one layer. */
   limits?: UnpackLimits;
-  /** Seconds that the runtime may take to start a container. */
-  startTimeout: number;
   network: NetworkOptions;
-  registry: RegistryOptions;
+  tuning: Tuning;
 }
 
 /**
@@ -75,9 +70,11 @@ export class Engine {
   readonly store: Store;
   readonly host: HostFacts;
   readonly #context: EngineContext;
+  readonly #tune: (tuning: Tuning) => void;
 
-  private constructor(context: EngineContext, store: Store) {
+  private constructor(context: EngineContext, store: Store, tune: (tuning: Tuning) => void) {
     this.#context = context;
+    this.#tune = tune;
     this.store = store;
     this.containers = new ContainerService(context, store);
     this.execs = new ExecService(context);
@@ -90,7 +87,8 @@ export class Engine {
 
   /** Prepares the host's cgroups where the runtime needs it. Throws "unavailable" and "forbidden" with the remedy. */
   static open(options: EngineOptions): Engine {
-    const { db, layout, log, limits, network, registry, startTimeout } = options;
+    const { db, layout, log, limits, network } = options;
+    let { tuning } = options;
     for (const folder of [layout.bundles, layout.exits, layout.networkNamespaces]) {
       mkdirSync(folder, { recursive: true, mode: 0o711 });
     }
@@ -103,11 +101,12 @@ export class Engine {
     namespaces.warm();
     const changes = new Inotify();
     const containers = new ContainerStore(db, newConsole);
-    const runtimes = new Runtimes(options.conmon, layout.runtimeRoot, options.runtimes, options.defaultRuntime);
+    const runtimes = new Runtimes(options.conmon, layout.runtimeRoot, tuning.runtimes, tuning.defaultRuntime);
+    const registry = new RegistryClient(tuning.registry);
     const programsOf = (id: string) => runtimes.of(containers.find(id)?.record);
     const context: EngineContext = {
       layout,
-      startTimeout,
+      tuning: () => tuning,
       log,
       containers,
       images: new ImageService({
@@ -118,7 +117,7 @@ export class Engine {
         emit,
         programs: runtimes.get(""),
         host,
-        registry: new RegistryClient(registry),
+        registry,
         users: usersOf(containers),
       }),
       snapshots: store.snapshots,
@@ -140,7 +139,16 @@ export class Engine {
       changes,
       namespaces,
     };
-    return new Engine(context, store);
+    return new Engine(context, store, (changed) => {
+      tuning = changed;
+      runtimes.configure(changed.runtimes, changed.defaultRuntime);
+      registry.configure(changed.registry);
+    });
+  }
+
+  /** From now on these hold; what is under way ends as it began. */
+  tune(tuning: Tuning): void {
+    this.#tune(tuning);
   }
 
   /** Takes over what the last daemon left. Call once, before anything else. */

@@ -22,7 +22,9 @@ export interface StartOptions {
 export async function startEngine(options: StartOptions = {}): Promise<Engine> {
   const execRoot = await mkdtemp("/run/bt-");
   const dataRoot = options.dataRoot ?? (await mkdtemp("/var/tmp/bt-"));
-  const engine = new Engine(dataRoot, execRoot, options.dataRoot === undefined, options.arguments ?? []);
+  // The host may have a configuration of its own: this file is empty.
+  const extra = ["--config-file", "/dev/null", ...(options.arguments ?? [])];
+  const engine = new Engine(dataRoot, execRoot, options.dataRoot === undefined, extra);
   try {
     await engine.start();
     if (options.image !== false) await engine.load(await busyboxArchive());

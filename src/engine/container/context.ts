@@ -8,6 +8,7 @@ import type { OciRuntime } from "#engine/runtime/oci-runtime.ts";
 import type { Runtimes } from "#engine/runtime/runtimes.ts";
 import type { HostFacts } from "#engine/spec/host.ts";
 import type { VolumeService } from "#engine/volume/service.ts";
+import type { Tuning } from "#engine/tuning.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { Logger } from "#lib/log.ts";
 import type { Inotify } from "#linux/inotify.ts";
@@ -34,8 +35,8 @@ export interface EngineContext {
   readonly exits: ExitWatcher;
   readonly changes: Inotify;
   readonly namespaces: NamespaceWorker;
-  /** How long monitor and runtime may take to start a container, in seconds. */
-  readonly startTimeout: number;
+  /** As it is at this moment. */
+  readonly tuning: () => Tuning;
 }
 
 /** Announces what happened to a container, with the attributes that Docker's events carry. */

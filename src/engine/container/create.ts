@@ -17,6 +17,7 @@ import { EngineError } from "#lib/errors.ts";
 import { formatTime, now } from "#lib/time.ts";
 import { Container } from "./container.ts";
 import { announce, type EngineContext } from "./context.ts";
+import { applyDefaults } from "./defaults.ts";
 import { checkLogConfig } from "./log-options.ts";
 import { checkName, inventName } from "./names.ts";
 import { sandboxRequest } from "./network.ts";
@@ -46,6 +47,7 @@ export async function createContainer(
   if (config.StopSignal) parseSignal(config.StopSignal);
   warnings.push(...checkHealth(request.Config, config));
   hostConfig.LogConfig = checkLogConfig(hostConfig.LogConfig);
+  applyDefaults(hostConfig, context.tuning().defaults);
   hostConfig.Runtime ||= context.runtimes.default;
   context.runtimes.get(hostConfig.Runtime);
   if (hostConfig.NetworkMode === "" || hostConfig.NetworkMode === "default") hostConfig.NetworkMode = "bridge";

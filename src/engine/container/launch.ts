@@ -100,7 +100,7 @@ export async function launch(context: EngineContext, container: Container): Prom
     await container.console.close();
     if (!(error instanceof RuntimeRefusal)) throw error;
     if (limit.exceeded) {
-      const message = `the OCI runtime did not start the container within ${context.startTimeout} seconds`;
+      const message = `the OCI runtime did not start the container within ${context.tuning().startTimeout} seconds`;
       throw new StartFailure(message, 128, { cause: error });
     }
     const failure = translateRuntimeError(error.output, spec.process.args[0] ?? "");

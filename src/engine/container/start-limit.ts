@@ -8,13 +8,13 @@ export class StartLimit implements Disposable {
   readonly #timer: Timer;
   #exceeded = false;
 
-  constructor({ startTimeout, layout, log }: EngineContext, id: string) {
+  constructor({ tuning, layout, log }: EngineContext, id: string) {
     this.#timer = setTimeout(() => {
       this.#exceeded = true;
       killMonitors(layout.runtimeRoot, new Set([id])).catch((error: unknown) => {
         log.error({ container: id, error: errorMessage(error) }, "cannot end a start that hangs");
       });
-    }, startTimeout * 1000);
+    }, tuning().startTimeout * 1000);
   }
 
   /** The start fails because it took too long. */

@@ -18,7 +18,7 @@ import { layerProgress, throttle } from "./progress.ts";
 import type { Progress } from "./types.ts";
 
 /** Layers that download at the same time for one pull, as Docker's default. */
-const parallelDownloads = 3;
+const usualDownloads = 3;
 
 /**
  * Pulls the tag or digest; a name with neither means every tag of the repository, as in Docker's API. Mirrors are
@@ -129,7 +129,7 @@ async function fetchLayers(
 ): Promise<void> {
   const failed = new AbortController();
   const either = AbortSignal.any([signal, failed.signal]);
-  const limit = new Limit(parallelDownloads);
+  const limit = new Limit(context.registry.options.parallelDownloads ?? usualDownloads);
   const distinct = new Map(layers.map((layer, i) => [layer.digest, { layer, diffId: diffIds[i] as Digest }]));
   const missing = [...distinct.values()].filter(({ layer, diffId }) => {
     const present = context.store.content.has(layer.digest) && context.store.layers.get(diffId) !== undefined;

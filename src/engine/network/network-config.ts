@@ -29,14 +29,20 @@ const OPTION = {
 } as const;
 
 /** Options of the predefined bridge, as Docker shows them. */
-export function defaultBridgeOptions(device: string): Record<string, string> {
+export function defaultBridgeOptions({
+  device,
+  connected,
+  masquerade,
+  hostBinding,
+  mtu,
+}: BridgeConfig): Record<string, string> {
   return {
     "com.docker.network.bridge.default_bridge": "true",
-    [OPTION.connected]: "true",
-    [OPTION.masquerade]: "true",
-    [OPTION.hostBinding]: "0.0.0.0",
+    [OPTION.connected]: String(connected),
+    [OPTION.masquerade]: String(masquerade),
+    [OPTION.hostBinding]: formatIpv4(hostBinding),
     [OPTION.name]: device,
-    [OPTION.mtu]: "1500",
+    [OPTION.mtu]: String(mtu || 1500),
   };
 }
 

@@ -7,7 +7,7 @@ import type {
   NetworksPruneResponse,
 } from "#api/types/network.ts";
 import { EngineError } from "#lib/errors.ts";
-import { formatIpv4, formatPrefix, type Ipv4Prefix, networkOf, overlap, parsePrefix } from "#lib/ipv4.ts";
+import { contains, formatIpv4, formatPrefix, type Ipv4Prefix, networkOf, overlap, parsePrefix } from "#lib/ipv4.ts";
 import type { Logger } from "#lib/log.ts";
 import type { Netlink } from "#linux/netlink.ts";
 import { DOCKER_POOLS, pickSubnet } from "./address-space.ts";
@@ -140,7 +140,7 @@ export class Networks {
     return { NetworksDeleted: pruned.length === 0 ? null : pruned.map(({ name }) => name) };
   }
 
-  /** Makes what is missing of bridge, host and none, and follows changes of device name and --bip while the bridge is unused. */
+  /** Makes what is missing of bridge, host and none, and follows changed settings of the bridge while the bridge is unused. */
   ensurePredefined(): void {
     const { store, log } = this.#parts;
     for (const [name, driver] of [
@@ -151,26 +151,24 @@ export class Networks {
     }
     const before = store.find("bridge");
     const wanted = this.#defaultBridge(before?.bridge);
-    if (
-      before?.bridge?.device === wanted.device &&
-      before.bridge.gateway === wanted.gateway &&
-      before.bridge.subnet.prefix === wanted.subnet.prefix
-    )
-      return;
+    if (Bun.deepEquals(before?.bridge, wanted)) return;
     if (before?.bridge !== undefined) {
       if (store.attached(before.id).length > 0) {
-        log.warn(
-          { bridge: before.bridge.device },
-          "the default bridge keeps its name and address until no container uses it",
-        );
+        log.warn({ bridge: before.bridge.device }, "the default bridge keeps its settings until no container uses it");
         return;
       }
       this.#parts.bridges.remove({ ...before, bridge: before.bridge });
     }
-    const config = [{ Subnet: formatPrefix(networkOf(wanted.subnet)), Gateway: formatIpv4(wanted.gateway) }];
+    const config = [
+      {
+        Subnet: formatPrefix(networkOf(wanted.subnet)),
+        ...(wanted.range !== undefined && { IPRange: formatPrefix(wanted.range) }),
+        Gateway: formatIpv4(wanted.gateway),
+      },
+    ];
     store.putNetwork({
       ...(before ?? predefined("bridge", "bridge")),
-      options: defaultBridgeOptions(wanted.device),
+      options: defaultBridgeOptions(wanted),
       ipam: { Driver: "default", Options: null, Config: config },
       bridge: wanted,
     });
@@ -178,6 +176,7 @@ export class Networks {
 
   #defaultBridge(before: BridgeConfig | undefined): BridgeConfig {
     const { device, options, netlink } = this.#parts;
+    const { range, ...asked } = options.defaultBridge ?? {};
     const fixed = {
       device,
       reserved: [],
@@ -186,6 +185,8 @@ export class Networks {
       mtu: 0,
       hostBinding: 0,
       interfacePrefix: "eth",
+      ...asked,
+      ...(range !== undefined && { range }),
     };
     if (options.bip !== undefined) {
       const bip = parsePrefix(options.bip);
@@ -195,11 +196,11 @@ export class Networks {
           `invalid --bip ${options.bip}: give an address with its prefix, as 192.168.5.1/24`,
         );
       }
-      return { ...fixed, subnet: networkOf(bip), gateway: bip.address };
+      return within({ ...fixed, subnet: networkOf(bip), gateway: bip.address });
     }
-    if (before !== undefined) return { ...before, device };
+    if (before !== undefined) return within({ ...fixed, subnet: before.subnet, gateway: before.gateway });
     const subnet = pickSubnet(options.pools ?? DOCKER_POOLS, this.#usedSubnets(netlink));
-    return { ...fixed, subnet, gateway: subnet.address + 1 };
+    return within({ ...fixed, subnet, gateway: subnet.address + 1 });
   }
 
   #usedSubnets(netlink: Netlink): Ipv4Prefix[] {
@@ -220,6 +221,15 @@ export class Networks {
     guard.update();
     emit("destroy", network.id, { name: network.name, type: network.driver });
   }
+}
+
+function within(bridge: BridgeConfig): BridgeConfig {
+  const { range, subnet } = bridge;
+  if (range === undefined || (contains(subnet, range.address) && range.prefix >= subnet.prefix)) return bridge;
+  throw new EngineError(
+    "invalid",
+    `invalid --fixed-cidr ${formatPrefix(range)}: it is no part of the default bridge's subnet ${formatPrefix(subnet)}`,
+  );
 }
 
 function predefined(name: string, driver: NetworkRecord["driver"]): NetworkRecord {

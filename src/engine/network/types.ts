@@ -1,6 +1,7 @@
 /** What the container engine asks of the network service and what it gets back. */
 import type { PortMap } from "#api/types/container.ts";
 import type { EndpointSettings } from "#api/types/network.ts";
+import type { Ipv4Prefix } from "#lib/ipv4.ts";
 
 /** Fixed when the daemon starts. */
 export interface NetworkOptions {
@@ -10,6 +11,8 @@ export interface NetworkOptions {
   table?: string;
   /** Address and prefix of the default bridge, as `192.168.5.1/24` (dockerd's --bip). */
   bip?: string;
+  /** Settings of the default bridge; what is absent is as Docker has it. */
+  defaultBridge?: DefaultBridge;
   /** What `host-gateway` means in extra hosts. Default: the address of the default bridge. */
   hostGateway?: string;
   /** Subnets for networks that name none. Default: Docker's 172.17-31/16 and 192.168/20. */
@@ -20,6 +23,19 @@ export interface NetworkOptions {
   dns?: readonly string[];
   dnsSearch?: readonly string[];
   dnsOptions?: readonly string[];
+}
+
+export interface DefaultBridge {
+  /** Containers reach each other. Default true. */
+  readonly connected?: boolean;
+  /** Addresses are hidden behind the host's. Default true. */
+  readonly masquerade?: boolean;
+  /** 0 is the kernel's own. */
+  readonly mtu?: number;
+  /** Host address of ports that are published without one; a number as `parseIpv4` gives it. Default 0, all. */
+  readonly hostBinding?: number;
+  /** Part of the subnet that containers' addresses come from. */
+  readonly range?: Ipv4Prefix;
 }
 
 /** `base` is cut into subnets with `size` prefix bits. */

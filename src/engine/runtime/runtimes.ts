@@ -10,17 +10,30 @@ export interface RuntimeProgram {
 }
 
 export class Runtimes {
-  /** Name of the runtime of containers that choose none. */
-  readonly default: string;
-  readonly #programs: ReadonlyMap<string, MonitorPrograms>;
+  readonly #conmon: string;
+  readonly #root: string;
+  #default = "";
+  #programs: ReadonlyMap<string, MonitorPrograms> = new Map();
 
   /** `root` is the folder of their state, one for all: ids are unique. `programs` holds the default one. */
   constructor(conmon: string, root: string, programs: ReadonlyMap<string, RuntimeProgram>, byDefault: string) {
-    this.default = byDefault;
+    this.#conmon = conmon;
+    this.#root = root;
+    this.configure(programs, byDefault);
+  }
+
+  /** Name of the runtime of containers that choose none. */
+  get default(): string {
+    return this.#default;
+  }
+
+  /** Other programs from now on. */
+  configure(programs: ReadonlyMap<string, RuntimeProgram>, byDefault: string): void {
+    this.#default = byDefault;
     this.#programs = new Map(
       [...programs].map(([name, { path, arguments: options }]) => [
         name,
-        { conmon, runtime: path, runtimeOptions: [...options, "--root", root] },
+        { conmon: this.#conmon, runtime: path, runtimeOptions: [...options, "--root", this.#root] },
       ]),
     );
   }

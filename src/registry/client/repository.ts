@@ -13,6 +13,8 @@ import { HttpTransport, type TransportOptions } from "./transport.ts";
 export interface RegistryOptions extends TransportOptions {
   /** Asked before docker.io itself: base URLs or hosts. */
   readonly mirrors?: readonly string[];
+  /** How many layers of one image come at a time; default 3. */
+  readonly parallelDownloads?: number;
   /** How often a failed download is tried in all; default 5. */
   readonly attempts?: number;
   /** Milliseconds to wait before attempt n (from 1); default 1 s doubled each time, at most 15 s. */
@@ -32,17 +34,27 @@ export interface FetchedManifest {
 const documentLimit = 4 * 1024 * 1024;
 
 export class RegistryClient {
-  readonly options: RegistryOptions;
-  readonly #http: HttpTransport;
+  #options: RegistryOptions;
+  #http: HttpTransport;
 
   constructor(options: RegistryOptions) {
-    this.options = options;
+    this.#options = options;
+    this.#http = new HttpTransport(options);
+  }
+
+  get options(): RegistryOptions {
+    return this.#options;
+  }
+
+  /** For what is asked from now on. */
+  configure(options: RegistryOptions): void {
+    this.#options = options;
     this.#http = new HttpTransport(options);
   }
 
   /** The places that hold `reference`, best first; each is asked only once it is iterated to. */
   async *repositories(reference: Reference, signal?: AbortSignal): AsyncGenerator<Repository> {
-    const places = candidates(reference.domain, this.options.mirrors ?? []);
+    const places = candidates(reference.domain, this.#options.mirrors ?? []);
     for (const { base, mirror } of places) {
       let endpoint: Endpoint;
       try {
@@ -52,7 +64,7 @@ export class RegistryClient {
         if (mirror) continue; // a mirror that is down must not stop a pull
         throw error;
       }
-      yield new Repository(this.#http, endpoint, reference.path, this.options);
+      yield new Repository(this.#http, endpoint, reference.path, this.#options);
     }
   }
 }

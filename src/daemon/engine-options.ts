@@ -1,0 +1,53 @@
+/** What the configuration means for the engine. */
+import type { NetworkOptions } from "#engine/network/types.ts";
+import type { Tuning } from "#engine/tuning.ts";
+import { programVersion } from "#lib/build.ts";
+import { parseIpv4, parsePrefix } from "#lib/ipv4.ts";
+import type { Configuration } from "./configuration.ts";
+import type { Programs } from "./prerequisites.ts";
+
+export function tuningOf(configuration: Configuration, { runtimes, defaultRuntime }: Programs): Tuning {
+  return {
+    runtimes,
+    defaultRuntime,
+    startTimeout: configuration["start-timeout"],
+    registry: {
+      userAgent: `berth/${programVersion}`,
+      mirrors: configuration["registry-mirrors"],
+      insecureRegistries: configuration["insecure-registries"],
+      parallelDownloads: configuration["max-concurrent-downloads"],
+      attempts: configuration["max-download-attempts"],
+    },
+    defaults: {
+      cgroupParent: configuration["cgroup-parent"],
+      cgroupnsMode: configuration["default-cgroupns-mode"],
+      ipcMode: configuration["default-ipc-mode"],
+      shmSize: configuration["default-shm-size"],
+      ulimits: configuration["default-ulimits"],
+      init: configuration.init,
+    },
+  };
+}
+
+export function networkOptionsOf(configuration: Configuration): NetworkOptions {
+  const { bip, bridge, dns, mtu, icc, ip } = configuration;
+  const search = configuration["dns-search"];
+  const options = configuration["dns-opts"];
+  const pools = configuration["default-address-pools"];
+  const range = parsePrefix(configuration["fixed-cidr"]);
+  return {
+    ...(bip !== "" && { bip }),
+    ...(bridge !== "" && { bridge }),
+    ...(dns.length > 0 && { dns }),
+    ...(search.length > 0 && { dnsSearch: search }),
+    ...(options.length > 0 && { dnsOptions: options }),
+    ...(pools.length > 0 && { pools }),
+    defaultBridge: {
+      connected: icc,
+      masquerade: configuration["ip-masq"],
+      mtu,
+      hostBinding: parseIpv4(ip) ?? 0,
+      ...(range !== undefined && { range }),
+    },
+  };
+}
