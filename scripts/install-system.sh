@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian or Ubuntu packages that Berth runs on, where they are missing. `--test` adds what the tests use.
+# Installs the Debian or Ubuntu packages that Berth runs on, where they are missing. `--test` adds what the tests
+# use, `--vm` what runs them in a virtual machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -8,6 +9,7 @@ cd "$(dirname "$0")/.."
 wanted=(crun conmon libnftables1 'libarchive13t64|libarchive13' ca-certificates tini)
 # Docker's containerd.io brings a runc and excludes the distribution's.
 if [ "${1:-}" = --test ]; then wanted+=(busybox-static e2fsprogs procps util-linux 'runc|containerd.io'); fi
+if [ "${1:-}" = --vm ]; then wanted=(qemu-system-x86 mmdebstrap e2fsprogs debian-archive-keyring); fi
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 available() { [ -n "$(apt-cache madison "$1" 2>/dev/null)" ]; }

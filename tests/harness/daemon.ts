@@ -1,6 +1,7 @@
 /** The daemon as a child process: from the sources, or the executable that BERTH_BIN names. */
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
+import { patience } from "./process.ts";
 
 export class DaemonProcess {
   /** The words that start Berth here; verbs follow. */
@@ -41,10 +42,10 @@ export class DaemonProcess {
     });
     closeSync(log);
     this.#child = child;
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 20_000 * patience;
     while (!(await this.#answers())) {
       if (child.exitCode !== null || Date.now() > deadline) {
-        const why = child.exitCode === null ? "did not answer within 20 s" : `ended with code ${child.exitCode}`;
+        const why = child.exitCode === null ? "did not answer in time" : `ended with code ${child.exitCode}`;
         throw new Error(`the daemon ${why}; its log ends with:\n${(await this.log()).slice(-3000)}`);
       }
       await Bun.sleep(10);
@@ -61,7 +62,7 @@ export class DaemonProcess {
     }
   }
 
-  /** Resolves when the process is gone. Rejects where SIGTERM is not obeyed within 30 s, having killed it. */
+  /** Resolves when the process is gone. Rejects where SIGTERM is not obeyed within 30 s (times `patience`), having killed it. */
   async stop(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     const child = this.#child;
     if (child === undefined) return;
@@ -70,11 +71,11 @@ export class DaemonProcess {
     const timer = setTimeout(() => {
       late = true;
       child.kill("SIGKILL");
-    }, 30_000);
+    }, 30_000 * patience);
     await child.exited;
     clearTimeout(timer);
     this.#child = undefined;
-    if (late) throw new Error(`the daemon did not end within 30 s of SIGTERM:\n${(await this.log()).slice(-3000)}`);
+    if (late) throw new Error(`the daemon did not end in time after SIGTERM:\n${(await this.log()).slice(-3000)}`);
   }
 
   async log(): Promise<string> {

@@ -1,5 +1,8 @@
 /** Runs programs to their end and waits for conditions, with limits so that a test fails instead of hanging. */
 
+/** Stretches every limit of the tests: BERTH_TEST_PATIENCE, for machines that are slow by nature. */
+export const patience = Number(process.env["BERTH_TEST_PATIENCE"] ?? 1);
+
 export interface Finished {
   code: number;
   stdout: string;
@@ -11,13 +14,13 @@ export interface RunOptions {
   cwd?: string;
   /** Nothing by default: the program reads the end of file at once. */
   stdin?: string | Uint8Array<ArrayBuffer>;
-  /** Milliseconds, 60,000 by default; then it is killed and the promise rejects. */
+  /** Milliseconds, 60,000 times `patience` by default; then it is killed and the promise rejects. */
   timeout?: number;
 }
 
 /** Rejects only where the program cannot be started or takes too long; its exit code is the caller's to judge. */
 export async function run(command: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  const { env, cwd, stdin, timeout = 60_000 } = options;
+  const { env, cwd, stdin, timeout = 60_000 * patience } = options;
   const input = typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin;
   const child = Bun.spawn([...command], {
     env: { ...process.env, ...env },
@@ -58,7 +61,7 @@ export async function standstill(what: string, count: () => number | Promise<num
 export async function until<T>(
   what: string,
   probe: () => T | undefined | false | null | Promise<T | undefined | false | null>,
-  timeout = 20_000,
+  timeout = 20_000 * patience,
 ): Promise<T> {
   const deadline = Date.now() + timeout;
   for (;;) {

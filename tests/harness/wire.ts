@@ -1,5 +1,6 @@
 /** Speaks HTTP to a daemon's unix socket with nothing of Berth's own in between: what goes over the wire is the test. */
 import { connect, type Socket } from "node:net";
+import { patience } from "./process.ts";
 
 /** An answer with status 400 or above; `message` is the daemon's own. */
 export class WireError extends Error {
@@ -176,11 +177,11 @@ export class Hijacked implements Disposable {
   }
 
   async #wait(done: () => boolean, what: string): Promise<void> {
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 20_000 * patience;
     while (!done()) {
       const left = deadline - Date.now();
       if (this.#ended || left <= 0) {
-        const why = this.#ended ? "the connection ended" : "20 s passed";
+        const why = this.#ended ? "the connection ended" : "time passed";
         throw new Error(`${why} before ${what} came; so far: ${this.#received.toString("latin1").slice(-500)}`);
       }
       const { promise, resolve } = Promise.withResolvers<void>();

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# The integration tests in a virtual machine of another distribution: its kernel with pure cgroup v2, its systemd as the
+# first process, its crun, conmon and libraries, AppArmor on, and dist/berth as it is built here. Needs root to make
+# the file systems. See scripts/vm/main.ts for the arguments.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib.sh
+
+bash scripts/install-system.sh --vm
+install_packages
+build_if_changed
+[ "$(id -u)" = 0 ] || exec sudo -E env "PATH=$PATH" bash "$0" "$@"
+
+exec bun scripts/vm/main.ts "$@"
