@@ -1,5 +1,6 @@
 /** The kinds of value that flags take: what the type is called in help, its default, and how text is checked. */
-import { formatDuration, parseBool, parseDuration, parseInteger, quote } from "./go.ts";
+import { formatDuration } from "#lib/duration.ts";
+import { parseBool, parseDuration, parseInteger, quote } from "./go.ts";
 import type { Completion, Flag } from "./flags.ts";
 
 /** What every kind accepts beside its default. */
