@@ -158,23 +158,6 @@ test("log options show labels and variables, and what is not kept is refused", a
   );
 });
 
-test("health checks are refused, and an image that has one runs with a warning", async () => {
-  await using engine = await startEngine({ image: false });
-  const config = { Healthcheck: { Test: ["CMD", "true"] } };
-  await engine.load(dockerArchive({ tags: ["berth-test:latest"], layers: [await busyboxLayer()], config }));
-  expect(await refusal(engine, { Healthcheck: { Test: ["CMD", "true"] } })).toBe(
-    "501 health checks are not supported yet",
-  );
-  const create = (body: object) =>
-    engine.wire.json<{ Warnings: string[] }>("POST", "/containers/create", { Image: "berth-test", ...body });
-  expect((await create({})).Warnings).toEqual([
-    "The image's health check is not run: health checks are not supported yet.",
-  ]);
-  expect((await create({ Healthcheck: { Test: ["NONE"] } })).Warnings).toEqual([]);
-  // Nothing asked for inherits.
-  expect((await create({ Healthcheck: {} })).Warnings).toHaveLength(1);
-});
-
 test("what a request refers to and is not there is no missing image", async () => {
   await using engine = await startEngine();
   for (const HostConfig of [

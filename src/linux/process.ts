@@ -8,12 +8,18 @@ interface Stat {
   /** One letter: R, S, D, Z, … (proc_pid_stat(5)). */
   state: string;
   startTime: number;
+  group: number;
 }
 
 /** Clock ticks since boot at which the process was started; undefined where there is none (a zombie counts as none). */
 export function startTime(pid: number): number | undefined {
   const stat = readStat(pid);
   return stat === undefined || stat.state === "Z" ? undefined : stat.startTime;
+}
+
+/** The id of its process group; undefined where there is no such process. */
+export function processGroup(pid: number): number | undefined {
+  return readStat(pid)?.group;
 }
 
 /** Whether the process `pid` that was started at `started` still runs. */
@@ -47,5 +53,5 @@ function readStat(pid: number): Stat | undefined {
   }
   // The name in parentheses may hold anything, also spaces and parentheses.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return { state: fields[0] ?? "", startTime: Number(fields[19]) };
+  return { state: fields[0] ?? "", startTime: Number(fields[19]), group: Number(fields[2]) };
 }

@@ -92,7 +92,17 @@ const throttle = z.object({ Path: text, Rate: integer });
 const restartPolicy: z.ZodType<RestartPolicy> = z
   .object({
     Name: oneOf(
-      ["", "no", "always", "unless-stopped", "on-failure"],
+      [
+        "",
+        "no",
+        "always",
+        "unless-stopped",
+        "on-failure",
+        "on-unhealthy",
+        "always+unhealthy",
+        "unless-stopped+unhealthy",
+        "on-failure+unhealthy",
+      ],
       (value) =>
         `invalid restart policy: unknown policy '${String(value)}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
     ),

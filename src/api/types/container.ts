@@ -57,7 +57,17 @@ export interface PortBinding {
 /** Keys are `port/proto`. */
 export type PortMap = Record<string, List<PortBinding>>;
 
-export type RestartPolicyName = "" | "no" | "always" | "unless-stopped" | "on-failure";
+/** Those with `unhealthy` are Berth's own. */
+export type RestartPolicyName =
+  | ""
+  | "no"
+  | "always"
+  | "unless-stopped"
+  | "on-failure"
+  | "on-unhealthy"
+  | "always+unhealthy"
+  | "unless-stopped+unhealthy"
+  | "on-failure+unhealthy";
 export interface RestartPolicy {
   Name: RestartPolicyName;
   MaximumRetryCount: number;

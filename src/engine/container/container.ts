@@ -1,4 +1,5 @@
 /** A container in the daemon's memory: its record, its state, and who is interested in it. */
+import type { HealthMonitor } from "#engine/health/monitor.ts";
 import { AsyncLock } from "#lib/lock.ts";
 import type { Console } from "#engine/runtime/console.ts";
 import type { ContainerRecord, StateRecord } from "./record.ts";
@@ -23,6 +24,8 @@ export class Container {
   restartDelay = 0;
   /** Aborted when the present run has ended and its log is complete. */
   run: AbortController | undefined;
+  /** While it runs and has a health check. */
+  healthMonitor: HealthMonitor | undefined;
   /** A user's restart is between its stop and its start. */
   restartRequested = false;
   /** Found stopped by a starting daemon, though its policy wants it up. */

@@ -45,9 +45,10 @@ export function announce(
   container: Container,
   action: string,
   attributes: Record<string, string> = {},
+  options: { passing?: boolean } = {},
 ): void {
   const { config, name, id } = container.record;
-  context.events.emit("container", action, id, { ...config.Labels, ...attributes, image: config.Image, name });
+  context.events.emit("container", action, id, { ...config.Labels, ...attributes, image: config.Image, name }, options);
 }
 
 /**

@@ -19,6 +19,7 @@ import { Container } from "./container.ts";
 import { announce, type EngineContext } from "./context.ts";
 import { applyDefaults } from "./defaults.ts";
 import { checkLogConfig } from "./log-options.ts";
+import { checkHealthRestart } from "./unhealthy.ts";
 import { checkName, inventName } from "./names.ts";
 import { sandboxRequest } from "./network.ts";
 import { type ContainerRecord, initialState } from "./record.ts";
@@ -45,7 +46,7 @@ export async function createContainer(
   const id = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
 
   if (config.StopSignal) parseSignal(config.StopSignal);
-  warnings.push(...checkHealth(request.Config, config));
+  warnings.push(...checkHealthRestart(config, hostConfig));
   hostConfig.LogConfig = checkLogConfig(hostConfig.LogConfig);
   applyDefaults(hostConfig, context.tuning().defaults);
   hostConfig.Runtime ||= context.runtimes.default;
@@ -118,16 +119,6 @@ function fillHostname(
   } else if (config.Hostname === "") {
     config.Hostname = NetworkMode === "host" || UTSMode === "host" ? hostname() : id.slice(0, 12);
   }
-}
-
-/** Nobody runs health checks yet: what the client asks for is refused, an image with one runs without. */
-function checkHealth(asked: ContainerConfig, merged: ContainerConfig): string[] {
-  const wants = ({ Healthcheck }: ContainerConfig): boolean => {
-    const { Test, ...times } = Healthcheck ?? {};
-    return Test?.length ? Test[0] !== "NONE" : Object.values(times).some(Boolean);
-  };
-  if (wants(asked)) throw new EngineError("not-implemented", "health checks are not supported yet");
-  return wants(merged) ? ["The image's health check is not run: health checks are not supported yet."] : [];
 }
 
 export function newConsole({ config }: ContainerRecord): Console {

@@ -24,6 +24,7 @@ export function inspectState({ state }: Container): ContainerState {
     Error: state.error,
     StartedAt: state.startedAt,
     FinishedAt: state.finishedAt,
+    ...(state.health && { Health: state.health }),
   };
 }
 

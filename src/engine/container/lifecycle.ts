@@ -2,10 +2,11 @@
 import { existsSync } from "node:fs";
 import { monitorFiles } from "#engine/runtime/conmon.ts";
 import type { ExitRecord } from "#engine/runtime/exits.ts";
-import { EngineError, errorKind, errorMessage } from "#lib/errors.ts";
+import { EngineError, errorMessage } from "#lib/errors.ts";
 import { formatTime, now, parseTime } from "#lib/time.ts";
 import type { Container } from "./container.ts";
 import { announce, type EngineContext, saveState } from "./context.ts";
+import { HealthWatch } from "./health-watch.ts";
 import { launch, StartFailure } from "./launch.ts";
 import { isRunning } from "./record.ts";
 import { nextDelay, shouldRestart } from "./restart-policy.ts";
@@ -13,10 +14,10 @@ import { releaseNetwork, removeRemains } from "./remains.ts";
 import { removeBundle } from "./rootfs.ts";
 import { MonitorWatch } from "./monitor-watch.ts";
 import { parseSignal } from "./signals.ts";
-import { endContainer, SIGKILL, signalContainer, thawContainer } from "./stop.ts";
+import { endContainer, SIGKILL, signalContainer, stopTerms, thawContainer } from "./stop.ts";
+import { endUnhealthy } from "./unhealthy.ts";
+import { unlessUnmodified } from "./unmodified.ts";
 
-/** In seconds. */
-const DEFAULT_STOP_TIMEOUT = 10;
 /** Exit code of a container whose monitor died before it: without its streams it cannot go on, so it is killed. */
 export const MONITOR_LOST = 137;
 
@@ -25,19 +26,22 @@ export class Lifecycle {
   /** Removes a container whose run has ended (`--rm`). */
   readonly #autoRemove: (container: Container) => Promise<void>;
   readonly #monitors: MonitorWatch;
+  readonly #health: HealthWatch;
   #closing = false;
 
   constructor(context: EngineContext, autoRemove: (container: Container) => Promise<void>) {
     this.#context = context;
     this.#autoRemove = autoRemove;
     this.#monitors = new MonitorWatch(context, (container) => this.#monitorLost(container));
+    this.#health = new HealthWatch(context, (container) => void endUnhealthy(context, container));
   }
 
-  /** From now on no restart policy starts anything. */
-  close(): void {
+  /** From now on no restart policy starts anything. Settles when no health check runs. */
+  async close(): Promise<void> {
     this.#closing = true;
     this.#monitors[Symbol.dispose]();
     for (const container of this.#context.containers.all()) this.#cancelRestart(container);
+    await this.#health.close();
   }
 
   /** Throws "not-modified" where it runs, StartFailure where the runtime refused. */
@@ -73,6 +77,11 @@ export class Lifecycle {
     container.run = new AbortController();
     void container.console.open(monitorFiles.attach(this.#context.layout.bundle(container.id)));
     this.#watch(container);
+    this.#health.adopt(container);
+    if (container.state.endedUnhealthy !== true) return;
+    // The daemon that began to end it cannot send the SIGKILL any more.
+    container.state.endedUnhealthy = false;
+    void endUnhealthy(this.#context, container);
   }
 
   /** Books an exit that happened while no daemon ran. */
@@ -82,22 +91,21 @@ export class Lifecycle {
 
   /** Sends the stop signal, and SIGKILL after the timeout (seconds; negative never). Throws "not-modified". */
   async stop(container: Container, options: { signal?: string; timeout?: number } = {}): Promise<void> {
-    const { StopSignal, StopTimeout } = container.record.config;
-    const signal = parseSignal(options.signal || StopSignal || "SIGTERM");
-    const { gone } = await this.#ending(container, signal, options.timeout ?? StopTimeout ?? DEFAULT_STOP_TIMEOUT);
+    const own = stopTerms(container);
+    const signal = options.signal ? parseSignal(options.signal) : own.signal;
+    const { gone } = await this.#ending(container, signal, options.timeout ?? own.timeout);
     await gone;
     announce(this.#context, container, "stop");
   }
 
   /** As `stop`, for a daemon that takes its containers along: their policies hold when the next one starts. */
   async stopWithDaemon(container: Container): Promise<void> {
-    const { StopSignal, StopTimeout } = container.record.config;
     let gone: Promise<unknown> | undefined;
     {
       using _ = await container.lock.acquire();
       if (!isRunning(container.state)) return;
-      const signal = parseSignal(StopSignal || "SIGTERM");
-      ({ gone } = endContainer(this.#context, container, signal, StopTimeout ?? DEFAULT_STOP_TIMEOUT));
+      const { signal, timeout } = stopTerms(container);
+      ({ gone } = endContainer(this.#context, container, signal, timeout));
     }
     await gone;
     await container.cleanup;
@@ -118,7 +126,7 @@ export class Lifecycle {
   /** Throws "conflict" where nothing runs. */
   async kill(container: Container, name: string): Promise<void> {
     const signal = parseSignal(name === "" ? "KILL" : name);
-    const ends = signal === SIGKILL || signal === parseSignal(container.record.config.StopSignal || "SIGTERM");
+    const ends = signal === SIGKILL || signal === stopTerms(container).signal;
     let gone: Promise<unknown> | undefined;
     {
       using _ = await container.lock.acquire();
@@ -180,10 +188,13 @@ export class Lifecycle {
       error: "",
       oomKilled: false,
       startedAt: formatTime(now()),
+      endedUnhealthy: false,
+      ...HealthWatch.fresh(container),
     };
     saveState(this.#context, container);
     container.run = new AbortController();
     this.#watch(container);
+    this.#health.begin(container);
     announce(this.#context, container, "start");
   }
 
@@ -228,6 +239,7 @@ export class Lifecycle {
       const started = parseTime(container.state.startedAt) ?? exit.time;
       // A file's time is the kernel's last tick: it may lie before a start of the same moment.
       const finished = exit.time > started ? exit.time : started;
+      this.#health.end(container);
       container.state = {
         ...container.state,
         status: "exited",
@@ -333,14 +345,4 @@ export class Lifecycle {
 function assertUsable(container: Container): void {
   if (!container.removing && container.state.status !== "dead") return;
   throw new EngineError("conflict", "container is marked for removal and cannot be started");
-}
-
-/** Undefined where somebody else was faster, or there was nothing to do. */
-async function unlessUnmodified<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (errorKind(error) === "not-modified") return undefined;
-    throw error;
-  }
 }

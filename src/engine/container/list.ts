@@ -101,7 +101,7 @@ function filterTest(context: EngineContext, name: string, values: readonly strin
     }
     case "health":
       for (const value of values) checkWord("health", "health", value, HEALTHS);
-      return any((_, value) => value === "none");
+      return any(({ state }, value) => value === (state.health?.Status ?? "none"));
     case "is-task":
       for (const value of values) {
         if (!/^(true|false|0|1)$/i.test(value)) throw new EngineError("invalid", `invalid filter 'is-task=${value}'`);

@@ -14,6 +14,7 @@ export async function pauseContainer(context: EngineContext, container: Containe
   }
   await context.runtime.pause(container.id);
   container.state.status = "paused";
+  container.healthMonitor?.unwatch();
   context.containers.saveState(container);
   announce(context, container, "pause");
 }
@@ -26,6 +27,7 @@ export async function unpauseContainer(context: EngineContext, container: Contai
   }
   await context.runtime.resume(container.id);
   container.state.status = "running";
+  container.healthMonitor?.watch();
   context.containers.saveState(container);
   announce(context, container, "unpause");
 }

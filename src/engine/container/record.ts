@@ -1,5 +1,5 @@
 /** What the database keeps of a container. */
-import type { ContainerConfig, ContainerStatus, HostConfig, NetworkingConfig } from "#api/types/container.ts";
+import type { ContainerConfig, ContainerStatus, Health, HostConfig, NetworkingConfig } from "#api/types/container.ts";
 import type { ResolvedMount } from "#engine/volume/mount.ts";
 import { NEVER } from "#lib/time.ts";
 import type { Digest } from "#oci/digest.ts";
@@ -37,6 +37,10 @@ export interface StateRecord {
   restartCount: number;
   /** Stopped by a user's word: no restart policy starts it again (but `always` does when the daemon starts). */
   stoppedByUser: boolean;
+  /** From its first start on, where it has a health check. Its log may be newer in memory than in the database. */
+  health?: Health;
+  /** Its run was ended because it was unhealthy and its restart policy starts it again then. */
+  endedUnhealthy?: boolean;
 }
 
 export function initialState(): StateRecord {

@@ -3,12 +3,14 @@ import { statSync } from "node:fs";
 import { monitorFiles } from "#engine/runtime/conmon.ts";
 import { type ExitRecord, UNKNOWN_EXIT } from "#engine/runtime/exits.ts";
 import { findMonitor, readPid } from "#engine/runtime/monitors.ts";
+import { endStrayProbes } from "#engine/health/probe-process.ts";
 import { cgroupPath } from "#engine/spec/build.ts";
 import { formatTime, now, parseTime } from "#lib/time.ts";
 import { isFrozen, thaw } from "#linux/cgroup-group.ts";
 import { isAlive, startTime } from "#linux/process.ts";
 import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
+import { HealthWatch } from "./health-watch.ts";
 import { type Lifecycle, MONITOR_LOST } from "./lifecycle.ts";
 import { isRunning } from "./record.ts";
 import { endStrays, removeStrays } from "./remains.ts";
@@ -32,6 +34,7 @@ export async function recoverContainers(context: EngineContext, lifecycle: Lifec
   }
   const living = new Set(alive.map(({ id }) => id));
   await endStrays(context, living);
+  endStrayProbes(context.layout, living);
   await networks.recover([...living]);
   for (const container of alive) {
     adoptPause(context, container);
@@ -87,6 +90,8 @@ async function examine(context: EngineContext, container: Container): Promise<"a
     error: "",
     oomKilled: false,
     startedAt: createdAt(bundle) ?? formatTime(now()),
+    endedUnhealthy: false,
+    ...HealthWatch.fresh(container),
   };
   containers.saveState(container);
   return "alive";

@@ -91,11 +91,12 @@ export class ContainerService {
 
   /** No restart begins any more; with `stop`, everything is stopped first. Settles when nothing is half removed. */
   async close(options: { stop: boolean }): Promise<void> {
-    this.#lifecycle.close();
+    const closed = this.#lifecycle.close();
     const { containers } = this.#context;
     if (options.stop) {
       await Promise.allSettled(containers.all().map((container) => this.#lifecycle.stopWithDaemon(container)));
     }
+    await closed;
     await containers.tidy();
   }
 

@@ -7,7 +7,7 @@ export function describeState(state: StateRecord, at: bigint): string {
   const since = (time: string) => humanDuration(Number((at - (parseTime(time) ?? at)) / 1_000_000_000n));
   switch (state.status) {
     case "running":
-      return `Up ${since(state.startedAt)}`;
+      return `Up ${since(state.startedAt)}${healthWords(state)}`;
     case "paused":
       return `Up ${since(state.startedAt)} (Paused)`;
     case "restarting":
@@ -21,6 +21,11 @@ export function describeState(state: StateRecord, at: bigint): string {
     default:
       return "Created";
   }
+}
+
+function healthWords({ health }: StateRecord): string {
+  if (health === undefined) return "";
+  return health.Status === "starting" ? " (health: starting)" : ` (${health.Status})`;
 }
 
 /** Docker's rough words for a number of seconds. */

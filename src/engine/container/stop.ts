@@ -4,10 +4,19 @@ import { thaw } from "#linux/cgroup-group.ts";
 import { signalProcess } from "#linux/process.ts";
 import type { Container } from "./container.ts";
 import { announce, type EngineContext, saveState } from "./context.ts";
+import { parseSignal } from "./signals.ts";
 
 export const SIGKILL = 9;
+/** In seconds. */
+const DEFAULT_TIMEOUT = 10;
 /** What a timer can hold, some 24 days, in milliseconds: whoever says more means "never". */
 const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** The container's own way to end; `timeout` in seconds. */
+export function stopTerms({ record }: Container): { signal: number; timeout: number } {
+  const { StopSignal, StopTimeout } = record.config;
+  return { signal: parseSignal(StopSignal || "SIGTERM"), timeout: StopTimeout ?? DEFAULT_TIMEOUT };
+}
 
 /** A process that is gone already needs no signal: its exit is on the way. */
 export function signalContainer(context: EngineContext, container: Container, signal: number): void {
@@ -23,6 +32,7 @@ export function thawContainer(context: EngineContext, container: Container): voi
   const { hostConfig, id } = container.record;
   thaw(cgroupPath(hostConfig.CgroupParent, id));
   container.state.status = "running";
+  container.healthMonitor?.watch();
   saveState(context, container);
 }
 

@@ -42,8 +42,17 @@ export class EventBus {
     return this.#subscriptions.size;
   }
 
-  /** Costs microseconds: subscribers see it at once, the database within 100 ms. */
-  emit(type: EventType, action: string, id: string, attributes: Record<string, string>): void {
+  /**
+   * Costs microseconds: subscribers see it at once, the database within 100 ms. A `passing` one is not written down, and
+   * lost for who is slow: what happens every second would drive out of the history what one looks for there.
+   */
+  emit(
+    type: EventType,
+    action: string,
+    id: string,
+    attributes: Record<string, string>,
+    options: { passing?: boolean } = {},
+  ): void {
     const moment = now();
     const time = moment > this.#last ? moment : this.#last + 1n;
     this.#last = time;
@@ -60,6 +69,7 @@ export class EventBus {
     };
     const event = { time, message };
     for (const subscription of this.#subscriptions) subscription.deliver(event);
+    if (options.passing === true) return;
     this.#pending.push(event);
     if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => this.flush(), WRITE_DELAY);

@@ -57,7 +57,7 @@ function processesOf(runtimeRoot: string, ids: ReadonlySet<string>): number[] {
 }
 
 /** Empty for a process that is gone, a zombie's included. */
-function commandLine(pid: number): string[] {
+export function commandLine(pid: number): string[] {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0");
   } catch {

@@ -91,22 +91,15 @@ function validateHealthcheck(health: HealthConfig): void {
 
 /** Also for a change of the policy of an existing container. Throws kind "invalid". */
 export function validateRestartPolicy({ Name, MaximumRetryCount }: RestartPolicy, autoRemove: boolean): void {
-  const fixed = Name === "always" || Name === "no" || Name === "unless-stopped";
-  if (fixed && MaximumRetryCount !== 0) {
+  const counts = ["on-failure", "on-failure+unhealthy", "on-unhealthy"].includes(Name);
+  if (!counts && Name !== "" && MaximumRetryCount !== 0) {
     const excess = MaximumRetryCount < 0 ? " and cannot be negative" : "";
     throw new EngineError(
       "invalid",
       `invalid restart policy: maximum retry count can only be used with 'on-failure'${excess}`,
     );
   }
-  refuse(
-    Name === "on-failure" && MaximumRetryCount < 0,
-    "invalid restart policy: maximum retry count cannot be negative",
-  );
-  refuse(
-    !fixed && Name !== "on-failure" && Name !== "",
-    `invalid restart policy: unknown policy '${Name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
-  );
+  refuse(counts && MaximumRetryCount < 0, "invalid restart policy: maximum retry count cannot be negative");
   refuse(autoRemove && Name !== "" && Name !== "no", "can't create 'AutoRemove' container with restart policy");
 }
 
