@@ -16,17 +16,9 @@ export interface BindOptions {
 
 /** Shows the file or folder `source` at `target` (a path or a descriptor), which must exist and be of the same sort. */
 export function bindMount(source: string, target: string | number, options: BindOptions = {}): void {
-  const { readOnly = false, recursive = false, propagation } = options;
-  const doing = `cannot bind-mount ${source} at ${target}`;
-  const flags = OPEN_TREE_CLONE | O_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
-  const tree = checked(doing, source, "open_tree", AT_FDCWD, cString(source), flags);
+  const tree = cloneMount(source, options);
   try {
-    if (readOnly !== false) setAttributes(doing, tree, MOUNT_ATTR_RDONLY, 0, readOnly === "recursive");
-    if (propagation !== undefined) {
-      const { type, deep } = PROPAGATION[propagation];
-      setAttributes(doing, tree, 0, type, deep);
-    }
-    moveMount(doing, tree, target);
+    moveMount(`cannot bind-mount ${source} at ${target}`, tree, target);
   } finally {
     closeFd(tree);
   }
@@ -37,10 +29,25 @@ export function bindMount(source: string, target: string | number, options: Bind
  * lives as long as the descriptor, which the caller closes. Others reach it by `/proc/<pid>/fd/<fd>`.
  * Throws SyscallError.
  */
-export function cloneMount(source: string, options: { recursive?: boolean } = {}): number {
+export function cloneMount(source: string, options: BindOptions = {}): number {
+  const { readOnly = false, recursive = false, propagation } = options;
   const doing = `cannot clone the mount at ${source}`;
-  const flags = OPEN_TREE_CLONE | O_CLOEXEC | (options.recursive ? AT_RECURSIVE : 0);
-  return checked(doing, source, "open_tree", AT_FDCWD, cString(source), flags);
+  const flags = OPEN_TREE_CLONE | O_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
+  const tree = checked(doing, source, "open_tree", AT_FDCWD, cString(source), flags);
+  try {
+    if (readOnly !== false) setAttributes(doing, tree, MOUNT_ATTR_RDONLY, 0, readOnly === "recursive");
+    if (propagation !== undefined) setPropagation(tree, propagation);
+    return tree;
+  } catch (error) {
+    closeFd(tree);
+    throw error;
+  }
+}
+
+/** Of the mount that `tree` is a descriptor of. */
+export function setPropagation(tree: number, propagation: Propagation): void {
+  const { type, deep } = PROPAGATION[propagation];
+  setAttributes("cannot change a mount's propagation", tree, 0, type, deep);
 }
 
 /** Gives a mount without a place the place `target`. `doing` opens the message of the SyscallError. */

@@ -5,7 +5,7 @@ import { EngineError, errorKind, errorMessage, type ErrorKind } from "#lib/error
 /** What a helper says at its end, as the last line of its standard error. */
 export type HelperOutcome = { readonly result: unknown } | { readonly error: { kind: ErrorKind; message: string } };
 
-export type HelperOperation = "decompress" | "unpack" | "pack" | "measure" | "remove";
+export type HelperOperation = "decompress" | "unpack" | "pack" | "measure" | "remove" | "mounts";
 
 /** The command to spawn; operation and request (JSON) are still to be appended. */
 export function helperCommand(): string[] {
@@ -47,6 +47,8 @@ async function run(operation: string, { parent, ...request }: { parent: number }
       return (await import("./helper-disk.ts")).measure(request as never, calls);
     case "remove":
       return (await import("./helper-disk.ts")).removeBelow(request as never, calls);
+    case "mounts":
+      return (await import("./helper-mounts.ts")).serveMounts();
     default:
       throw new EngineError("invalid", `unknown helper operation ${JSON.stringify(operation)}`);
   }

@@ -6,7 +6,7 @@ import { AT_FDCWD, checked, cString, O_CLOEXEC, O_PATH, syscall } from "./libc.t
 import { EINVAL, ENOENT, SyscallError } from "./syscall-error.ts";
 
 /** What the mount itself refuses, whatever its file system allows. */
-export type MountFlag = "ro" | "nosuid" | "nodev" | "noexec";
+export type MountFlag = keyof typeof ATTRIBUTES;
 
 export interface FileSystemMount {
   /** As /proc/filesystems names it. */
@@ -22,18 +22,28 @@ export interface FileSystemMount {
  * Mounts a new instance of a file system on the folder `target`. Throws SyscallError, with the kernel's own
  * words where it has some, and mounts nothing then.
  */
-export function mountFileSystem(
-  target: string,
+export function mountFileSystem(target: string, fileSystem: FileSystemMount): void {
+  const doing = `cannot mount ${fileSystem.type} at ${target}`;
+  const tree = newFileSystem(fileSystem, doing);
+  try {
+    moveMount(doing, tree, target);
+  } finally {
+    closeFd(tree);
+  }
+}
+
+/** As `mountFileSystem`, without a place: it lives as long as the descriptor, which the caller closes. */
+export function newFileSystem(
   { type, source = type, options = {}, flags = [] }: FileSystemMount,
-): void {
-  const doing = `cannot mount ${type} at ${target}`;
+  doing = `cannot make a ${type}`,
+): number {
   using context = new FileSystemContext(type, doing);
   context.set("source", source);
   for (const [key, value] of Object.entries(options)) {
     if (value === true) context.flag(key);
     else context.set(key, value);
   }
-  context.mount(target, flags);
+  return context.create(flags);
 }
 
 /** A tmpfs at `target`, of `size` bytes (half of the memory unless given). */
@@ -199,16 +209,22 @@ class FileSystemContext implements Disposable {
   }
 
   mount(target: string, flags: readonly MountFlag[]): void {
-    const created = syscall("fsconfig", this.#fd, FSCONFIG_CMD_CREATE, null, null, 0);
-    if (created < 0) throw this.#error("fsconfig", "create", -created);
-    const attributes = flags.reduce((all, flag) => all | ATTRIBUTES[flag], 0);
-    const tree = syscall("fsmount", this.#fd, FSMOUNT_CLOEXEC, attributes);
-    if (tree < 0) throw this.#error("fsmount", flags.join(","), -tree);
+    const tree = this.create(flags);
     try {
       moveMount(this.#doing, tree, target);
     } finally {
       closeFd(tree);
     }
+  }
+
+  /** The mount's descriptor. */
+  create(flags: readonly MountFlag[]): number {
+    const created = syscall("fsconfig", this.#fd, FSCONFIG_CMD_CREATE, null, null, 0);
+    if (created < 0) throw this.#error("fsconfig", "create", -created);
+    const attributes = flags.reduce((all, flag) => all | ATTRIBUTES[flag], 0);
+    const tree = syscall("fsmount", this.#fd, FSMOUNT_CLOEXEC, attributes);
+    if (tree < 0) throw this.#error("fsmount", flags.join(","), -tree);
+    return tree;
   }
 
   [Symbol.dispose](): void {
@@ -254,4 +270,12 @@ const FSMOUNT_CLOEXEC = 1;
 const FSCONFIG_SET_FLAG = 0;
 const FSCONFIG_SET_STRING = 1;
 const FSCONFIG_CMD_CREATE = 6;
-const ATTRIBUTES: Readonly<Record<MountFlag, number>> = { ro: 1, nosuid: 2, nodev: 4, noexec: 8 };
+const ATTRIBUTES = {
+  ro: 1,
+  nosuid: 2,
+  nodev: 4,
+  noexec: 8,
+  noatime: 0x10,
+  strictatime: 0x20,
+  nodiratime: 0x80,
+} as const;

@@ -29,6 +29,11 @@ export function listMounts(prefix = "/"): MountInfo[] {
   );
 }
 
+/** The kernel's number of the mount that `fd` is on, with a place or without. */
+export function mountIdOf(fd: number): number {
+  return Number(/^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1]);
+}
+
 export function parseMountinfo(text: string): MountInfo[] {
   const mounts: MountInfo[] = [];
   for (const line of text.split("\n")) {
