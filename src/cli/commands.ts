@@ -33,7 +33,6 @@ export const absent: readonly string[] = [
   "checkpoint",
   "compose",
   "config",
-  "container stats",
   "context",
   "image build",
   "login",
@@ -45,7 +44,6 @@ export const absent: readonly string[] = [
   "secret",
   "service",
   "stack",
-  "stats",
   "swarm",
   "trust",
 ];

@@ -17,7 +17,7 @@ export async function sendRecords(
   const body = exchange.response.stream(200, "application/json");
   try {
     for (; !step.done; step = await iterator.next()) {
-      const taken = body.write(`${JSON.stringify(step.value)}\r\n`);
+      const taken = body.write(`${JSON.stringify(step.value, exactly)}\r\n`);
       if (taken === false || signal.aborted) return;
       if (taken !== true) await taken;
     }
@@ -29,6 +29,14 @@ export async function sendRecords(
     if (!step.done) await iterator.return?.();
     body.end();
   }
+}
+
+/** In the language since 2025, but not in TypeScript's library yet. */
+type RawJson = typeof JSON & { rawJSON(text: string): unknown };
+
+/** Integers that no double holds. */
+function exactly(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? (JSON as RawJson).rawJSON(String(value)) : value;
 }
 
 /** Bytes as they come. A failure after the first ones breaks the connection, so that the client sees the cut. */

@@ -422,6 +422,15 @@ export interface BlkioStatEntry {
   op: string;
   value: number;
 }
+export type BlkioList =
+  | "io_service_bytes_recursive"
+  | "io_serviced_recursive"
+  | "io_queue_recursive"
+  | "io_service_time_recursive"
+  | "io_wait_time_recursive"
+  | "io_merged_recursive"
+  | "io_time_recursive"
+  | "sectors_recursive";
 /** One sample of `GET /containers/{id}/stats`. CPU in nanoseconds, memory in bytes. */
 export interface ContainerStats {
   name: string;
@@ -429,7 +438,8 @@ export interface ContainerStats {
   read: string;
   preread: string;
   num_procs: number;
-  pids_stats: { current?: number; limit?: number };
+  /** Without a limit, 2^64-1 on cgroup v2 and absent on v1. */
+  pids_stats: { current?: number; limit?: number | bigint };
   cpu_stats: CpuStats;
   precpu_stats: CpuStats;
   memory_stats: {
@@ -439,7 +449,7 @@ export interface ContainerStats {
     failcnt?: number;
     limit?: number;
   };
-  blkio_stats: Record<string, List<BlkioStatEntry>>;
+  blkio_stats: Record<BlkioList, List<BlkioStatEntry>>;
   storage_stats: Record<string, never>;
   networks?: Record<
     string,

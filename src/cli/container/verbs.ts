@@ -85,6 +85,11 @@ export const containerVerbs: readonly Entry[] = [
     load: () => import("./start.ts"),
   },
   {
+    spellings: ["container stats", "stats"],
+    summary: "Display a live stream of container(s) resource usage statistics",
+    load: () => import("./stats.ts"),
+  },
+  {
     spellings: ["container stop", "stop"],
     summary: "Stop one or more running containers",
     load: () => import("./stop.ts"),

@@ -278,11 +278,10 @@ function addOptionalRoutes(router: ApiRouter, backend: ContainerBackend): void {
   router.add("GET", "/containers/{id}/stats", async (exchange) => {
     const stats = supported(backend.stats?.bind(backend), "container statistics");
     const { query, request } = exchange;
-    const samples = stats(
-      exchange.param("id"),
-      { stream: query.flag("stream", true), oneShot: query.flag("one-shot") },
-      request.signal,
-    );
+    const stream = query.flag("stream", true);
+    const oneShot = compareVersions(exchange.version, "1.41") >= 0 && query.flag("one-shot");
+    if (stream && oneShot) throw new EngineError("invalid", "cannot have stream=true and one-shot=true");
+    const samples = stats(exchange.param("id"), { stream, oneShot }, request.signal);
     await sendRecords(exchange, samples, request.signal);
   });
   router.add("GET", "/containers/{id}/changes", async (exchange) => {

@@ -6,6 +6,7 @@ import type {
   ContainerCreateResponse,
   ContainerInspect,
   ContainersPruneResponse,
+  ContainerStats,
   ContainerSummary,
   ContainerUpdateBody,
   ContainerUpdateResponse,
@@ -22,6 +23,7 @@ import type {
   ContainerListQuery,
   ContainerLogsQuery,
   ContainerRemoveQuery,
+  ContainerStatsQuery,
   ContainerStopQuery,
   ContainerWaitQuery,
   Filters,
@@ -50,6 +52,7 @@ import { pauseContainer, unpauseContainer } from "./pause.ts";
 import { isRunning } from "./record.ts";
 import { recoverContainers } from "./recover.ts";
 import { discard, removeContainer } from "./remove.ts";
+import { Statistics } from "./stats.ts";
 import { listProcesses } from "./top.ts";
 import { updateContainer } from "./update.ts";
 
@@ -57,10 +60,12 @@ export class ContainerService {
   readonly #context: EngineContext;
   readonly #stores: CommitStores;
   readonly #lifecycle: Lifecycle;
+  readonly #statistics: Statistics;
 
   constructor(context: EngineContext, stores: CommitStores) {
     this.#context = context;
     this.#stores = stores;
+    this.#statistics = new Statistics(context);
     this.#lifecycle = new Lifecycle(context, async (container) => {
       container.removing = true;
       using _ = await container.lock.acquire();
@@ -74,8 +79,9 @@ export class ContainerService {
   }
 
   /** Adopts what runs, books what ended, removes what was half-made. Call once, before anything else. */
-  recover(): Promise<void> {
-    return recoverContainers(this.#context, this.#lifecycle);
+  async recover(): Promise<void> {
+    await recoverContainers(this.#context, this.#lifecycle);
+    this.#statistics.start();
   }
 
   /** Starts what its policy wants up; call once the daemon answers. */
@@ -92,6 +98,7 @@ export class ContainerService {
   /** No restart begins any more; with `stop`, everything is stopped first. Settles when nothing is half removed. */
   async close(options: { stop: boolean }): Promise<void> {
     const closed = this.#lifecycle.close();
+    this.#statistics.close();
     const { containers } = this.#context;
     if (options.stop) {
       await Promise.allSettled(containers.all().map((container) => this.#lifecycle.stopWithDaemon(container)));
@@ -268,6 +275,10 @@ export class ContainerService {
 
   top(id: string, psArguments: string): Promise<TopResponse> {
     return listProcesses(this.#context, this.#get(id), psArguments);
+  }
+
+  stats(id: string, query: ContainerStatsQuery, signal: AbortSignal): AsyncIterable<ContainerStats> {
+    return this.#statistics.samples(this.#get(id), query, signal);
   }
 
   changes(id: string): Promise<FilesystemChange[]> {

@@ -193,10 +193,12 @@ export class NetworkService {
     return { name: record.name, id: record.id, detached: await this.#sandboxes.disconnect(record, containerId) };
   }
 
-  /** Counters by interface name inside the container, of its own sandbox; empty where it has none. */
+  /** Counters by interface name inside the container, of its sandbox or the one it shares; empty where it has none. */
   counters(containerId: string): Record<string, InterfaceCounters> {
     const counters: Record<string, InterfaceCounters> = {};
-    for (const endpoint of this.#store.sandboxes.get(containerId)?.endpoints ?? []) {
+    let sandbox = this.#store.sandboxes.get(containerId);
+    while (sandbox?.sharedWith !== undefined) sandbox = this.#store.sandboxes.get(sandbox.sharedWith);
+    for (const endpoint of sandbox?.endpoints ?? []) {
       if (endpoint.hostInterface === "") continue;
       // Read at the host's end, where the directions are the other way round: no namespace need be entered.
       const host = linkCounters(this.#netlink, endpoint.hostInterface);
