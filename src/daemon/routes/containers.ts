@@ -34,6 +34,7 @@ import { EngineError } from "#lib/errors.ts";
 import type { Hijack } from "#lib/http/hijack.ts";
 import { type ApiRouter, compareVersions, type Exchange } from "../api.ts";
 import { sendBytes, sendRecords, supported } from "../streams.ts";
+import { addAttachWebSocket } from "./attach-websocket.ts";
 import { adaptCreateRequest } from "./create-request.ts";
 import { inspectOf, listOf } from "./old-versions.ts";
 import { adaptUpdateRequest } from "./update-request.ts";
@@ -263,6 +264,7 @@ function addStreamRoutes(router: ApiRouter, backend: ContainerBackend): void {
       ({ tty }) => exchange.response.hijack(streamType(exchange, tty)),
     );
   });
+  addAttachWebSocket(router, backend);
 }
 
 function addOptionalRoutes(router: ApiRouter, backend: ContainerBackend): void {

@@ -115,9 +115,10 @@ export class HttpResponse {
 
   /**
    * Hands the connection over: `101 UPGRADED` to a client that asked for it with `Upgrade`, else `200 OK` with a
-   * body that lasts as long as the connection, as Engine API clients before 1.20 know it.
+   * body that lasts as long as the connection, as Engine API clients before 1.20 know it. Without a content type the
+   * protocol that follows is not HTTP's to describe.
    */
-  hijack(contentType: string): HijackedConnection {
+  hijack(contentType?: string): HijackedConnection {
     const upgrade = this.#request.headers.get("upgrade");
     this.#keepAlive = false;
     this.#outcome = "hijacked";
@@ -127,7 +128,8 @@ export class HttpResponse {
       upgrade === undefined
         ? "HTTP/1.1 200 OK\r\n"
         : `HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
-    void this.#connection.write(`${head}Content-Type: ${contentType}\r\n${extra}\r\n`);
+    const type = contentType === undefined ? "" : `Content-Type: ${contentType}\r\n`;
+    void this.#connection.write(`${head}${type}${extra}\r\n`);
     const connection = this.#connection;
     const { body } = this.#request;
     if (body.done || (upgrade !== undefined && !body.sized)) return connection;
