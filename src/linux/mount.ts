@@ -1,9 +1,12 @@
 /** Mounts by the kernel's new mount API (fsopen, fsconfig, fsmount, move_mount), whose errors say which option is at fault. */
+import { mkdirSync, rmdirSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { EngineError } from "#lib/errors.ts";
 import { bindMount, moveMount } from "./bind-mount.ts";
 import { closeFd } from "./descriptor.ts";
 import { AT_FDCWD, checked, cString, O_CLOEXEC, O_PATH, syscall } from "./libc.ts";
 import { EINVAL, ENOENT, SyscallError } from "./syscall-error.ts";
+import type { OwnerShift } from "./user-namespace.ts";
 
 /** What the mount itself refuses, whatever its file system allows. */
 export type MountFlag = keyof typeof ATTRIBUTES;
@@ -82,15 +85,62 @@ export function moveMountPoint(from: string, to: string): void {
 
 /** The description of a mount that snapshots give (see the store); without `upper` an overlay is read-only. */
 export type MountDescription =
-  | { readonly type: "overlay"; readonly lower: readonly string[]; readonly upper?: string; readonly work?: string }
+  | OverlayDescription
   | { readonly type: "bind"; readonly source: string; readonly readOnly: boolean };
 
+interface OverlayDescription {
+  readonly type: "overlay";
+  readonly lower: readonly string[];
+  readonly upper?: string;
+  readonly work?: string;
+}
+
 /** Mounts a snapshot. `volatile` as in `OverlayMount`. */
-export function mountSnapshot(mount: MountDescription, target: string, options: { volatile?: boolean } = {}): void {
-  if (mount.type === "bind") return bindMount(mount.source, target, { readOnly: mount.readOnly });
+export function mountSnapshot(mount: MountDescription, target: string, options: SnapshotOptions = {}): void {
+  const { owners, volatile = false } = options;
+  if (mount.type === "bind") return bindMount(mount.source, target, { readOnly: mount.readOnly, owners });
+  if (owners !== undefined) return mountShifted(mount, target, owners);
   const { lower, upper, work } = mount;
   if (upper === undefined || work === undefined) return mountOverlay({ lowerDirs: lower, target });
-  mountOverlay({ lowerDirs: lower, upperDir: upper, workDir: work, target, ...options });
+  mountOverlay({ lowerDirs: lower, upperDir: upper, workDir: work, target, volatile });
+}
+
+export interface SnapshotOptions {
+  readonly volatile?: boolean;
+  /** As of a bind mount. The overlay then stands on mounts that were at `<target>.owners` for a moment. */
+  readonly owners?: OwnerShift | undefined;
+}
+
+/** Overlayfs has no idmapped mounts of its own: the folders below it are mounted so, and kept by the overlay alone. */
+function mountShifted({ lower, upper, work }: OverlayDescription, target: string, owners: OwnerShift): void {
+  using undo = new DisposableStack();
+  const scratch = shiftedFolder(target);
+  mkdirSync(scratch, { recursive: true, mode: 0o700 });
+  const places = new Map<string, string>();
+  // One mount for all that lie side by side.
+  const shifted = (path: string): string => {
+    const parent = dirname(path);
+    const place = places.get(parent) ?? join(scratch, String(places.size));
+    if (!places.has(parent)) {
+      mkdirSync(place, { recursive: true });
+      const readOnly = upper === undefined || parent !== dirname(upper);
+      bindMount(parent, place, { owners, readOnly, propagation: "private" });
+      undo.defer(() => void unmount(place, { detach: true }));
+      places.set(parent, place);
+    }
+    return join(place, basename(path));
+  };
+  const writable =
+    upper === undefined || work === undefined ? {} : { upperDir: shifted(upper), workDir: shifted(work) };
+  mountOverlay({ lowerDirs: lower.map(shifted), ...writable, target });
+  undo.dispose();
+  // Never recursively: behind a mount that stayed are the layers themselves.
+  for (const place of [...places.values(), scratch]) rmdirSync(place);
+}
+
+/** Where a crash may have left mounts. */
+export function shiftedFolder(target: string): string {
+  return `${target}.owners`;
 }
 
 export interface OverlayMount {
