@@ -73,6 +73,7 @@ async function serve(configuration: Configuration, argv: readonly string[]): Pro
     conmon: live.programs.conmon,
     limits: { maxBytes: configuration["max-layer-size"] },
     network: networkOptionsOf(configuration),
+    users: { remap: configuration["userns-remap"], pool: configuration["userns-pool"] },
     tuning: tuningOf(configuration, live.programs),
   });
   undo.defer(() => engine.close({ stop: live.current["stop-containers"] }));

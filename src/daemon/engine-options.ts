@@ -18,6 +18,7 @@ export function tuningOf(configuration: Configuration, { runtimes, defaultRuntim
       parallelDownloads: configuration["max-concurrent-downloads"],
       attempts: configuration["max-download-attempts"],
     },
+    noNewPrivileges: configuration["no-new-privileges"],
     defaults: {
       cgroupParent: configuration["cgroup-parent"],
       cgroupnsMode: configuration["default-cgroupns-mode"],

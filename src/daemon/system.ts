@@ -129,7 +129,9 @@ export class SystemService implements SystemBackend {
       SecurityOptions: [
         ...(host.apparmor ? ["name=apparmor"] : []),
         ...(host.seccomp ? ["name=seccomp,profile=builtin"] : []),
+        ...(current["userns-remap"] === "" ? [] : ["name=userns"]),
         ...(cgroup.mode === "v2" ? ["name=cgroupns"] : []),
+        ...(current["no-new-privileges"] ? ["name=no-new-privileges"] : []),
       ],
       FirewallBackend: { Driver: "nftables" },
       DiscoveredDevices: [],

@@ -31,6 +31,7 @@ import { Runtimes } from "./runtime/runtimes.ts";
 import { loadAppArmorProfile } from "./spec/apparmor.ts";
 import { type HostFacts, readHostFacts } from "./spec/host.ts";
 import type { Tuning } from "./tuning.ts";
+import { UserMaps, type UsersOptions } from "./users/maps.ts";
 import { volumeSchema } from "./volume/schema.ts";
 import { VolumeService } from "./volume/service.ts";
 
@@ -53,6 +54,7 @@ export interface EngineOptions {
   /** Of one layer. */
   limits?: UnpackLimits;
   network: NetworkOptions;
+  users: UsersOptions;
   tuning: Tuning;
 }
 
@@ -132,6 +134,7 @@ export class Engine {
       volumes: new VolumeService(db, layout, emit, log),
       events,
       host,
+      users: new UserMaps(options.users),
       runtimes,
       programsOf,
       runtime: new OciRuntime(programsOf, (id) => layout.runtimeState(id)),

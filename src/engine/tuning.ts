@@ -11,5 +11,7 @@ export interface Tuning {
   /** Seconds that the runtime may take to start a container. */
   readonly startTimeout: number;
   readonly registry: RegistryOptions;
+  /** Of containers that do not say. */
+  readonly noNewPrivileges: boolean;
   readonly defaults: ContainerDefaults;
 }

@@ -1,5 +1,6 @@
 /** The *at calls with which a helper works on untrusted trees: relative to open directories, names as raw bytes. */
 import { constants } from "node:fs";
+import { type IdMap, toInside, toOutside } from "./id-map.ts";
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -10,7 +11,7 @@ import {
   syscall,
   type SyscallName,
 } from "./libc.ts";
-import { ENOENT, SyscallError } from "./syscall-error.ts";
+import { EINVAL, ENOENT, SyscallError } from "./syscall-error.ts";
 
 export const S_IFMT = 0o170000;
 export const S_IFSOCK = 0o140000;
@@ -67,10 +68,15 @@ export class TreeCalls {
   readonly #how = new BigUint64Array(3);
   readonly #list = Buffer.alloc(attributeMax);
   readonly #doing: string;
+  readonly #ids: IdMap | undefined;
 
-  /** `doing` opens the messages of errors ("cannot unpack"). */
-  constructor(doing: string) {
+  /**
+   * `doing` opens the messages of errors ("cannot unpack"). With `ids` owners are told and given as in that user
+   * namespace, while the tree has those outside of it.
+   */
+  constructor(doing: string, ids?: IdMap) {
     this.#doing = doing;
+    this.#ids = ids;
   }
 
   /** Lets the kernel kill this process with the daemon `parent`: nobody would clean up after it otherwise. */
@@ -176,7 +182,9 @@ export class TreeCalls {
   }
 
   makeDirectory(dir: number, name: string, mode: number): number {
-    return syscall("mkdirat", dir, this.#put(name), mode);
+    const made = syscall("mkdirat", dir, this.#put(name), mode);
+    // Who is root here is nobody there: what no entry describes must not stay so.
+    return made < 0 || this.#ids === undefined ? made : this.chownAt(dir, name, 0, 0);
   }
 
   /** `device` as the kernel packs it (dev_t). */
@@ -197,11 +205,14 @@ export class TreeCalls {
   }
 
   chown(fd: number, uid: number, gid: number): number {
-    return syscall("fchown", fd, uid, gid);
+    const owner = this.#outside(uid, gid);
+    return owner === undefined ? -EINVAL : syscall("fchown", fd, owner.uid, owner.gid);
   }
 
   chownAt(dir: number, name: string, uid: number, gid: number): number {
-    return syscall("fchownat", dir, this.#put(name), uid, gid, AT_SYMLINK_NOFOLLOW);
+    const owner = this.#outside(uid, gid);
+    if (owner === undefined) return -EINVAL;
+    return syscall("fchownat", dir, this.#put(name), owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW);
   }
 
   chmod(fd: number, mode: number): number {
@@ -274,8 +285,8 @@ export class TreeCalls {
     const s = this.#stat; // struct statx
     return {
       nlink: s.readUInt32LE(16),
-      uid: s.readUInt32LE(20),
-      gid: s.readUInt32LE(24),
+      uid: this.#inside("uids", s.readUInt32LE(20)),
+      gid: this.#inside("gids", s.readUInt32LE(24)),
       mode: s.readUInt16LE(28),
       size: Number(s.readBigUInt64LE(40)),
       allocated: Number(s.readBigUInt64LE(48)) * 512,
@@ -290,6 +301,17 @@ export class TreeCalls {
   /** The error for a negated errno. */
   fail(call: SyscallName, path: string, negated: number): SyscallError {
     return new SyscallError({ doing: this.#doing, call, args: show(path), errno: -negated });
+  }
+
+  #outside(inUid: number, inGid: number): { uid: number; gid: number } | undefined {
+    if (this.#ids === undefined) return { uid: inUid, gid: inGid };
+    const uid = toOutside(this.#ids.uids, inUid);
+    const gid = toOutside(this.#ids.gids, inGid);
+    return uid === undefined || gid === undefined ? undefined : { uid, gid };
+  }
+
+  #inside(kind: "uids" | "gids", id: number): number {
+    return this.#ids === undefined ? id : toInside(this.#ids[kind], id);
   }
 
   #must(call: SyscallName, path: string, result: number): number {

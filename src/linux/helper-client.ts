@@ -11,6 +11,7 @@ import {
   type UnpackTreeRequest,
   type UnpackTreeResult,
 } from "./helper-unpack.ts";
+import type { IdMap } from "./id-map.ts";
 import { checked, O_CLOEXEC, syscall } from "./libc.ts";
 
 const F_SETPIPE_SZ = 1031;
@@ -43,6 +44,8 @@ export interface UnpackRequest {
   readonly keepDirectoryLinks?: boolean;
   /** Several tars one after the other. */
   readonly concatenated?: boolean;
+  /** Owners in the archive are ids inside; the tree gets those outside. */
+  readonly ids?: IdMap;
 }
 
 export interface UnpackResult extends UnpackTreeResult {
@@ -69,6 +72,7 @@ export async function unpackArchive(request: UnpackRequest, signal?: AbortSignal
     keepDirectories: request.keepDirectories ?? false,
     keepDirectoryLinks: request.keepDirectoryLinks ?? false,
     concatenated: request.concatenated ?? false,
+    ...(request.ids && { ids: request.ids }),
   };
   const input = typeof archive === "string" ? openSync(archive, "r") : archive;
   try {
@@ -162,6 +166,8 @@ export interface PackRequest {
   readonly mode: "layer" | "plain";
   /** Entry name for `path` instead of its own. */
   readonly rename?: string;
+  /** Owners in the tree are ids outside; the archive gets those inside. */
+  readonly ids?: IdMap;
 }
 
 /** A PAX tar in a fixed order. `done` rejects where packing failed: await it after the stream's end. Cancel by the signal. */
@@ -177,6 +183,7 @@ export function packTree(request: PackRequest, signal?: AbortSignal): PackStream
     path: cleanPath(Buffer.from(request.path ?? "").toString("latin1")),
     mode: request.mode,
     rename: Buffer.from(request.rename ?? "").toString("latin1"),
+    ...(request.ids && { ids: request.ids }),
   };
   return piped(start("pack", tree, "ignore", "pipe", signal));
 }

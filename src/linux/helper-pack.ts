@@ -12,6 +12,7 @@ import {
   type TreeCalls,
 } from "./helper-calls.ts";
 import { baseOf, parentOf } from "./helper-tree.ts";
+import type { IdMap } from "./id-map.ts";
 import { ENOENT } from "./syscall-error.ts";
 
 export interface PackTreeRequest {
@@ -21,6 +22,8 @@ export interface PackTreeRequest {
   readonly mode: "layer" | "plain";
   /** Name that the entry of `path` gets; "" for its own. */
   readonly rename: string;
+  /** For `TreeCalls`. */
+  readonly ids?: IdMap;
 }
 
 /** Writes `path` of `root`, which becomes the root of this process first, to standard output. */

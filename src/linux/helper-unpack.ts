@@ -5,6 +5,7 @@ import { ArchiveReader } from "./archive.ts";
 import type { TreeCalls } from "./helper-calls.ts";
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, show } from "./helper-calls.ts";
 import { type Attributes, baseOf, parentOf, TreeWriter } from "./helper-tree.ts";
+import type { IdMap } from "./id-map.ts";
 import { EPIPE } from "./syscall-error.ts";
 
 const pathMax = 4095;
@@ -52,6 +53,8 @@ export interface UnpackTreeRequest {
   readonly keepDirectories: boolean;
   readonly keepDirectoryLinks: boolean;
   readonly concatenated: boolean;
+  /** For `TreeCalls`. */
+  readonly ids?: IdMap;
 }
 
 export interface UnpackTreeResult {

@@ -2,6 +2,8 @@
 import { writeSync } from "node:fs";
 import { EngineError, errorKind, errorMessage, type ErrorKind } from "#lib/errors.ts";
 
+import type { IdMap } from "./id-map.ts";
+
 /** What a helper says at its end, as the last line of its standard error. */
 export type HelperOutcome = { readonly result: unknown } | { readonly error: { kind: ErrorKind; message: string } };
 
@@ -34,7 +36,7 @@ export async function runHelper(argv: readonly string[]): Promise<number> {
 // changes its root: afterwards no file name means what it did.
 async function run(operation: string, { parent, ...request }: { parent: number }): Promise<unknown> {
   const { TreeCalls } = await import("./helper-calls.ts");
-  const calls = new TreeCalls(`cannot ${operation}`);
+  const calls = new TreeCalls(`cannot ${operation}`, (request as { ids?: IdMap }).ids);
   calls.dieWith(parent);
   switch (operation) {
     case "decompress":

@@ -14,19 +14,14 @@ export interface IdMap {
   readonly gids: readonly IdRange[];
 }
 
-/** Every id but the last, which means "none". */
-export const ALL_IDS = 2 ** 32 - 1;
 /** What the kernel shows for an id without a counterpart (/proc/sys/kernel/overflowuid). */
 const OVERFLOW = 65534;
 
-/** The same inside and outside. */
-export const identityMap: IdMap = {
-  uids: [{ inside: 0, outside: 0, size: ALL_IDS }],
-  gids: [{ inside: 0, outside: 0, size: ALL_IDS }],
-};
-
-export function isIdentity({ uids, gids }: IdMap): boolean {
-  return [...uids, ...gids].every(({ inside, outside }) => inside === outside);
+/** How many ids there are from 0 on without a gap. */
+export function countFromZero(ranges: readonly IdRange[]): number {
+  let count = 0;
+  for (const { inside, size } of ranges.toSorted((a, b) => a.inside - b.inside)) if (inside === count) count += size;
+  return count;
 }
 
 /** The host's id, undefined where it has none. */
@@ -58,5 +53,6 @@ export function parseRanges(text: string): IdRange[] {
 export function idMapOf(pid: number): IdMap | undefined {
   const read = (kind: "uid" | "gid") => parseRanges(readFileSync(`/proc/${pid}/${kind}_map`, "utf8"));
   const map = { uids: read("uid"), gids: read("gid") };
-  return isIdentity(map) ? undefined : map;
+  const same = [...map.uids, ...map.gids].every(({ inside, outside }) => inside === outside);
+  return same ? undefined : map;
 }

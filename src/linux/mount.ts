@@ -52,15 +52,16 @@ export function newFileSystem(
 /** A tmpfs at `target`, of `size` bytes (half of the memory unless given). */
 export function mountTmpfs(
   target: string,
-  options: { size?: number; mode?: number; flags?: readonly MountFlag[] } = {},
+  options: { size?: number; mode?: number; owner?: { uid: number; gid: number }; flags?: readonly MountFlag[] } = {},
 ): void {
-  const { size, mode, flags = [] } = options;
+  const { size, mode, owner, flags = [] } = options;
   mountFileSystem(target, {
     type: "tmpfs",
     flags,
     options: {
       ...(size === undefined ? {} : { size: String(size) }),
       ...(mode === undefined ? {} : { mode: mode.toString(8) }),
+      ...(owner === undefined ? {} : { uid: String(owner.uid), gid: String(owner.gid) }),
     },
   });
 }
@@ -85,8 +86,7 @@ export function moveMountPoint(from: string, to: string): void {
 
 /** The description of a mount that snapshots give (see the store); without `upper` an overlay is read-only. */
 export type MountDescription =
-  | OverlayDescription
-  | { readonly type: "bind"; readonly source: string; readonly readOnly: boolean };
+  OverlayDescription | { readonly type: "bind"; readonly source: string; readonly readOnly: boolean };
 
 interface OverlayDescription {
   readonly type: "overlay";

@@ -6,7 +6,7 @@ import { EINVAL, ENOENT, SyscallError, type SyscallFailure } from "./syscall-err
 
 /** What the thread can do. `namespace` is a path: a bind-mounted namespace or one of /proc. */
 export type NamespaceRequest =
-  | { readonly do: "create-network"; readonly path: string }
+  | { readonly do: "create-network"; readonly path: string; readonly existing?: string }
   | {
       readonly do: "socket";
       readonly namespace: string;
@@ -42,7 +42,7 @@ function answer(id: number, request: NamespaceRequest): NamespaceAnswer {
 function perform(request: NamespaceRequest): number {
   switch (request.do) {
     case "create-network":
-      return createNetwork(request.path);
+      return createNetwork(request.path, request.existing);
     case "socket":
       return inNamespace(request.namespace, () => openSocket(request.domain, request.type, request.protocol));
     case "write-files":
@@ -61,14 +61,15 @@ function perform(request: NamespaceRequest): number {
   }
 }
 
-/** A new namespace, kept by a mount on a new file at `path`, and a NETLINK_ROUTE socket inside it. */
-function createNetwork(path: string): number {
+/** A new namespace, or the existing one, kept by a mount on a new file at `path`, and a NETLINK_ROUTE socket inside it. */
+function createNetwork(path: string, existing: string | undefined): number {
   const doing = `cannot create the network namespace ${path}`;
   const file = checked(doing, path, "openat", AT_FDCWD, cString(path), O_CREAT | O_EXCL | O_CLOEXEC, 0o444);
   syscall("close", file);
   try {
     return away(() => {
-      checked(doing, "CLONE_NEWNET", "unshare", CLONE_NEWNET);
+      if (existing === undefined) checked(doing, "CLONE_NEWNET", "unshare", CLONE_NEWNET);
+      else enter(doing, existing);
       checked(doing, path, "mount", cString(OWN_NAMESPACE), cString(path), null, MS_BIND, null);
       return openSocket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
     });
@@ -81,15 +82,18 @@ function createNetwork(path: string): number {
 
 function inNamespace<T>(namespace: string, work: () => T): T {
   const doing = `cannot enter the network namespace ${namespace}`;
+  return away(() => {
+    enter(doing, namespace);
+    return work();
+  });
+}
+
+/** Moves this thread. */
+function enter(doing: string, namespace: string): void {
   const fd = checked(doing, namespace, "openat", AT_FDCWD, cString(namespace), O_CLOEXEC);
-  try {
-    return away(() => {
-      checked(doing, namespace, "setns", fd, CLONE_NEWNET);
-      return work();
-    });
-  } finally {
-    syscall("close", fd);
-  }
+  const result = syscall("setns", fd, CLONE_NEWNET);
+  syscall("close", fd);
+  if (result < 0) throw new SyscallError({ doing, call: "setns", args: namespace, errno: -result });
 }
 
 /** Runs `work`, which may change this thread's network namespace, and comes home. Synchronous: nothing else runs meanwhile. */

@@ -27,9 +27,10 @@ export class NamespaceWorker implements Disposable {
    * Creates a network namespace that lives until `removeNetworkNamespace(path)`, mounted on the new file `path`,
    * with nothing up in it. Resolves with a NETLINK_ROUTE socket opened inside, which the caller closes and which
    * also works on the main thread. Rejects "conflict" when `path` exists.
+   * With `existing`, the path of a namespace, keeps that one instead of creating one.
    */
-  createNetworkNamespace(path: string): Promise<number> {
-    return this.#namespaces.request({ do: "create-network", path });
+  createNetworkNamespace(path: string, existing?: string): Promise<number> {
+    return this.#namespaces.request({ do: "create-network", path, ...(existing !== undefined && { existing }) });
   }
 
   /** Unmounts and removes the file; the namespace goes with its last process. Idempotent. */

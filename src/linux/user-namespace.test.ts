@@ -85,9 +85,9 @@ test("layers are seen and changed with shifted owners, and hold plain ones on di
   mountSnapshot({ type: "overlay", lower: [other, lower], upper, work }, target, { owners });
   expect(statSync(join(target, "kept"))).toMatchObject({ uid: 500_000, gid: 500_000 });
   expect(statSync(join(target, "changed"))).toMatchObject({ uid: 500_000, gid: 500_007 });
-  expect(asMapped(`cd ${target} && echo new >new && echo more >>changed && rm gone && mkdir folder && cat changed`)).toBe(
-    "changedmore\n",
-  );
+  expect(
+    asMapped(`cd ${target} && echo new >new && echo more >>changed && rm gone && mkdir folder && cat changed`),
+  ).toBe("changedmore\n");
   expect(statSync(join(upper, "new"))).toMatchObject({ uid: 0, gid: 0 });
   expect(statSync(join(upper, "changed"))).toMatchObject({ uid: 0, gid: 7 });
   expect(statSync(join(upper, "gone")).isCharacterDevice()).toBe(true);

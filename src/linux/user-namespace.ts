@@ -36,7 +36,7 @@ export class UserNamespace implements AsyncDisposable {
     };
     try {
       // It echoes once it is in its namespaces.
-      child.stdin.write("\n");
+      await child.stdin.write("\n");
       await child.stdin.flush();
       const { done } = await child.stdout.getReader().read();
       if (done) throw new Error((await new Response(child.stderr).text()).trim());
@@ -60,8 +60,8 @@ export class UserNamespace implements AsyncDisposable {
   }
 }
 
-/** On disk, what a mount of `OwnerShift` lets the host's own root write. Nobody's id. */
-const HOST_ROOT_ON_DISK = 2 ** 31 - 1;
+/** On disk, what a mount of `OwnerShift` lets the host's own root write. Nobody's id: no map may hold it. */
+export const HOST_ROOT_ON_DISK = 2 ** 31 - 1;
 
 /**
  * For mounts on which what is owned by an id inside `map` on disk belongs to the host's id for it: give `fd` to

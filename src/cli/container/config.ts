@@ -67,12 +67,13 @@ function check(flags: Options): void {
   const namespaces = [
     ["pid", "PID", ["host"], true],
     ["uts", "UTS", ["host"], false],
-    ["userns", "USER", ["host"], false],
+    ["userns", "USER", ["host", "keep", "auto"], false],
     ["cgroupns", "CGROUP", ["host", "private"], false],
   ] as const;
   for (const [flag, name, modes, joins] of namespaces) {
     const mode = flags[flag];
     if (mode === "" || modes.some((known) => known === mode) || (joins && /^container:./.test(mode))) continue;
+    if (flag === "userns" && /^auto:size=\d+$/.test(mode)) continue;
     throw new Error(`--${flag}: invalid ${name} mode`);
   }
   if (flags.rm && !["", "no"].includes(flags.restart))

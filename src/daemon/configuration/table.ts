@@ -115,6 +115,13 @@ export const settings = {
   ),
   init: toggle("Put an init program in front of containers that do not choose", false, { flag: "init", live: true }),
 
+  "no-new-privileges": toggle("Let no container gain privileges, unless it asks for it", false, {
+    flag: "no-new-privileges",
+    live: true,
+  }),
+  "userns-remap": text("User namespaces for all containers: default, auto or USER[:GROUP]", { flag: "userns-remap" }),
+  "userns-pool": text("Ids for --userns=auto: a user of /etc/subuid, or FIRST:COUNT", { flag: "userns-pool" }),
+
   bip: text("Address and prefix of the default bridge (10.5.0.1/16)", { flag: "bip" }),
   bridge: text("Name of the default bridge's device", { flag: "bridge", short: "b" }),
   "fixed-cidr": parsed(

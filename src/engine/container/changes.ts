@@ -88,5 +88,5 @@ export async function exportContainer(
   }
   const tree = await openRootfs(context, container);
   announce(context, container, "export");
-  return packed(tree, packTree({ root: tree.path, mode: "plain" }, signal));
+  return packed(tree, packTree({ root: tree.path, mode: "plain", ...(tree.ids && { ids: tree.ids }) }, signal));
 }

@@ -7,6 +7,7 @@ import type { ExitWatcher } from "#engine/runtime/exits.ts";
 import type { OciRuntime } from "#engine/runtime/oci-runtime.ts";
 import type { Runtimes } from "#engine/runtime/runtimes.ts";
 import type { HostFacts } from "#engine/spec/host.ts";
+import type { UserMaps } from "#engine/users/maps.ts";
 import type { VolumeService } from "#engine/volume/service.ts";
 import type { Tuning } from "#engine/tuning.ts";
 import { errorMessage } from "#lib/errors.ts";
@@ -28,6 +29,7 @@ export interface EngineContext {
   readonly volumes: VolumeService;
   readonly events: EventBus;
   readonly host: HostFacts;
+  readonly users: UserMaps;
   readonly runtimes: Runtimes;
   /** What runs a container: its own choice among `runtimes`. */
   readonly programsOf: (id: string) => MonitorPrograms;

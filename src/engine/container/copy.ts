@@ -37,7 +37,9 @@ export async function copyFrom(
   const rename = baseName(path);
   undo.move();
   announce(context, container, "archive-path");
-  const request = { root: view.path, path: clean, mode: "plain" as const, ...(rename !== "/" && { rename }) };
+  const renamed = rename !== "/" && { rename };
+  const ids = view.ids && { ids: view.ids };
+  const request = { root: view.path, path: clean, mode: "plain" as const, ...renamed, ...ids };
   return { stat, stream: packed(view, packTree(request, signal)) };
 }
 
@@ -67,6 +69,7 @@ export async function copyInto(
       directory: cleanPath(inside),
       mode: "plain",
       keepDirectories: query.noOverwriteDirNonDir,
+      ...(view.ids && { ids: view.ids }),
       ...(query.copyUidGid && { owner: { uid: user.uid, gid: user.gid } }),
     },
     signal,

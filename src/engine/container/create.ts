@@ -24,6 +24,7 @@ import { checkName, inventName } from "./names.ts";
 import { sandboxRequest } from "./network.ts";
 import { type ContainerRecord, initialState } from "./record.ts";
 import { parseSignal } from "./signals.ts";
+import { assignIds, checkUserNamespace } from "./users.ts";
 
 export async function createContainer(
   context: EngineContext,
@@ -60,6 +61,7 @@ export async function createContainer(
     const other = /^container:(.+)$/.exec(hostConfig[mode])?.[1];
     if (other !== undefined) hostConfig[mode] = `container:${referred(() => containers.get(other)).id}`;
   }
+  checkUserNamespace(context, hostConfig);
   fillHostname(containers, id, config, hostConfig);
   const mounts = resolveMounts({
     hostConfig,
@@ -87,6 +89,7 @@ export async function createContainer(
   volumes.acquire(id, mounts);
   undo.defer(() => void volumes.release(id, true));
   const container = new Container(record, initialState(), newConsole(record));
+  assignIds(context, container);
   containers.add(container);
   undo.move();
   announce(context, container, "create");

@@ -11,14 +11,16 @@ import { translateRuntimeError } from "#engine/spec/runtime-error.ts";
 import { resolveUser } from "#engine/spec/user.ts";
 import { prepareBindSources } from "#engine/volume/resolve.ts";
 import { EngineError } from "#lib/errors.ts";
+import type { IdMap } from "#linux/id-map.ts";
 import { mountTmpfs } from "#linux/mount.ts";
 import { startTime } from "#linux/process.ts";
 import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
 import { sandboxRequest } from "./network.ts";
 import { isRunning } from "./record.ts";
-import { holdSubpaths, mountRootfs, removeBundle } from "./rootfs.ts";
+import { holdFiles, holdMounts, mountRootfs, removeBundle } from "./rootfs.ts";
 import { StartLimit } from "./start-limit.ts";
+import { type ContainerUsers, openUsers, rootOf } from "./users.ts";
 
 /** The process could not be started; `exitCode` is what `docker run` then exits with, and what inspect shows. */
 export class StartFailure extends EngineError {
@@ -39,6 +41,7 @@ export interface Launched {
 export async function launch(context: EngineContext, container: Container): Promise<Launched> {
   const { layout, networks, runtime, exits } = context;
   const { id, config, hostConfig, mounts } = container.record;
+  await using users = await openUsers(context, container);
   await using undo = new AsyncDisposableStack();
 
   const bundle = layout.bundle(id);
@@ -46,14 +49,14 @@ export async function launch(context: EngineContext, container: Container): Prom
   undo.defer(() => removeBundle(context, id));
   undo.defer(() => networks.release(id));
   const [sandbox, rootfs] = await bothSettled(
-    networks.allocate(sandboxRequest(container.record)),
-    mountRootfs(context, id),
+    networks.allocate({ ...sandboxRequest(container.record), ...(users.network && { namespace: users.network }) }),
+    mountRootfs(context, id, users),
   );
 
   prepareBindSources(mounts);
-  await context.volumes.populate(mounts, rootfs);
+  await context.volumes.populate(mounts, rootfs, users.map);
   const user = resolveUser(rootfs, config.User, hostConfig.GroupAdd ?? []);
-  const shmPath = shareMemory(context, container);
+  const shmPath = shareMemory(context, container, users);
   const { spec, warnings } = buildSpec(
     {
       id,
@@ -61,9 +64,10 @@ export async function launch(context: EngineContext, container: Container): Prom
       hostConfig,
       rootfs,
       user,
-      mounts: holdSubpaths(context, id, mounts),
-      files: writeHostFiles(context, container, sandbox),
-      namespaces: namespacePaths(context, container, sandbox),
+      mounts: holdMounts(context, id, mounts, users),
+      files: holdFiles(context, id, writeHostFiles(context, container, sandbox), users),
+      namespaces: { ...namespacePaths(context, container, sandbox), ...userNamespace(users) },
+      noNewPrivileges: context.tuning().noNewPrivileges,
       ...(shmPath !== undefined && { shmPath }),
     },
     context.host,
@@ -141,6 +145,10 @@ function namespacePaths(
   };
 }
 
+function userNamespace({ namespace, map }: ContainerUsers): { user?: { path: string; map: IdMap } } {
+  return namespace === undefined || map === undefined ? {} : { user: { path: namespace, map } };
+}
+
 /** The running container that a mode such as `container:web` names. */
 function joined(context: EngineContext, mode: string): Container {
   const other = context.containers.get(mode.slice("container:".length));
@@ -149,13 +157,13 @@ function joined(context: EngineContext, mode: string): Container {
 }
 
 /** A shareable container's /dev/shm lives in its bundle, where others that join its IPC find it. */
-function shareMemory(context: EngineContext, container: Container): string | undefined {
+function shareMemory(context: EngineContext, container: Container, users: ContainerUsers): string | undefined {
   const { IpcMode, ShmSize } = container.record.hostConfig;
   if (IpcMode.startsWith("container:")) return context.layout.sharedMemory(joined(context, IpcMode).id);
   if (IpcMode !== "shareable") return undefined;
   const target = context.layout.sharedMemory(container.id);
   mkdirSync(target, { recursive: true });
-  mountTmpfs(target, { size: ShmSize, mode: 0o1777, flags: ["nosuid", "nodev", "noexec"] });
+  mountTmpfs(target, { size: ShmSize, mode: 0o1777, owner: rootOf(users), flags: ["nosuid", "nodev", "noexec"] });
   return target;
 }
 

@@ -1,6 +1,7 @@
 /** What the database keeps of a container. */
 import type { ContainerConfig, ContainerStatus, Health, HostConfig, NetworkingConfig } from "#api/types/container.ts";
 import type { ResolvedMount } from "#engine/volume/mount.ts";
+import type { Span } from "#engine/users/subordinate.ts";
 import { NEVER } from "#lib/time.ts";
 import type { Digest } from "#oci/digest.ts";
 
@@ -19,6 +20,8 @@ export interface ContainerRecord {
   hostConfig: HostConfig;
   networkingConfig: NetworkingConfig;
   mounts: ResolvedMount[];
+  /** Ids of the host that are this container's alone (`--userns=auto`). */
+  idSpan?: Span;
 }
 
 /** Changes with every start and exit. */

@@ -4,6 +4,7 @@ import type { ResolvedMount } from "#engine/volume/mount.ts";
 import { streamOf } from "#lib/streams.ts";
 import { closeFd } from "#linux/descriptor.ts";
 import { openInRoot } from "#linux/files.ts";
+import type { IdMap } from "#linux/id-map.ts";
 import { type PackStream, unpackArchive } from "#linux/helper-client.ts";
 import { O_PATH } from "#linux/libc.ts";
 import { bindMount, cloneMount } from "#linux/bind-mount.ts";
@@ -13,11 +14,14 @@ import { writeTar } from "#store/tar-writer.ts";
 import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
 import { isRunning } from "./record.ts";
-import { holdSubpaths, mountRootfs, removeBundle } from "./rootfs.ts";
+import { holdMounts, mountRootfs, removeBundle } from "./rootfs.ts";
+import { runningMap } from "./users.ts";
 
 export interface Tree extends AsyncDisposable {
   /** For processes of this host, while it is not disposed. */
   readonly path: string;
+  /** Owners of its files are shifted so. */
+  readonly ids?: IdMap;
 }
 
 /**
@@ -32,7 +36,7 @@ export async function openRootfs(context: EngineContext, container: Container): 
     ? cloneMount(context.layout.rootfs(container.id))
     : await cloneStopped(context, container, []);
   undo.defer(() => closeFd(fd));
-  return own(`/proc/${process.pid}/fd/${fd}`, undo.move());
+  return own(`/proc/${process.pid}/fd/${fd}`, undo.move(), runningMap(container));
 }
 
 /**
@@ -43,7 +47,7 @@ export async function openView(context: EngineContext, container: Container): Pr
   await using undo = new AsyncDisposableStack();
   undo.use(await container.lock.acquire());
   const { state, record } = container;
-  if (isRunning(state)) return own(`/proc/${state.pid}/root`, undo.move());
+  if (isRunning(state)) return own(`/proc/${state.pid}/root`, undo.move(), runningMap(container));
   await container.cleanup;
   const fd = await cloneStopped(context, container, record.mounts);
   undo.defer(() => closeFd(fd));
@@ -62,7 +66,7 @@ async function cloneStopped(
   // Takes along what is mounted below it, wherever paths lead by then.
   undo.defer(() => void unmount(rootfs, { detach: true }));
   await context.volumes.populate(mounts, rootfs);
-  for (const { type, source, destination, readOnly } of holdSubpaths(context, id, mounts)) {
+  for (const { type, source, destination, readOnly } of holdMounts(context, id, mounts)) {
     const stat = type === "tmpfs" ? undefined : statSync(source, { throwIfNoEntry: false });
     if (stat === undefined) continue;
     const fd = await openMountPoint(rootfs, destination, stat.isDirectory());
@@ -86,8 +90,8 @@ async function openMountPoint(rootfs: string, destination: string, isFolder: boo
   }
 }
 
-function own(path: string, held: AsyncDisposableStack): Tree {
-  return { path, [Symbol.asyncDispose]: () => held.disposeAsync() };
+function own(path: string, held: AsyncDisposableStack, ids?: IdMap): Tree {
+  return { path, ...(ids && { ids }), [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
 /** The tree's archive; disposes of the tree when it is over. Rejects where the packing fails. */

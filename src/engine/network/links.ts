@@ -52,11 +52,11 @@ export class SandboxLinks {
     this.#layout = layout;
   }
 
-  /** A fresh namespace with loopback up. */
-  async createNamespace(): Promise<SandboxNamespace> {
+  /** A fresh namespace with loopback up: `existing`, to which nothing was done yet, or a new one. */
+  async createNamespace(existing?: string): Promise<SandboxNamespace> {
     const sandboxId = randomId();
     const path = this.#layout.networkNamespace(sandboxId.slice(0, 12));
-    const created = this.#namespaces.createNetworkNamespace(path);
+    const created = this.#namespaces.createNetworkNamespace(path, existing);
     // The thread answers in order, so this needs no wait for the namespace.
     const configured = this.#namespaces.writeFilesIn(path, this.#sysctls);
     const [socket, settled] = await Promise.allSettled([created, configured]);

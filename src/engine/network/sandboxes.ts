@@ -172,7 +172,7 @@ export class Sandboxes {
     const { store, links } = this.#parts;
     const host = network.driver === "host";
     const extraHosts = this.#extraHosts(request);
-    const namespace = host ? undefined : await links.createNamespace();
+    const namespace = host ? undefined : await links.createNamespace(request.namespace);
     namespace?.socket.close();
     const endpoint = emptyEndpoint(network, request);
     const sandbox: SandboxRecord = {
@@ -198,8 +198,8 @@ export class Sandboxes {
     const { store, links, guard, endpoints: kernel } = this.#parts;
     guard.check();
     const extraHosts = this.#extraHosts(request);
-    const spare = usesSpare(attachments) ? this.#spares.take() : undefined;
-    const namespace = spare?.namespace ?? (await links.createNamespace());
+    const spare = request.namespace === undefined && usesSpare(attachments) ? this.#spares.take() : undefined;
+    const namespace = spare?.namespace ?? (await links.createNamespace(request.namespace));
     await kernel.vacated(attachments);
     using undo = new DisposableStack();
     const endpoints: Endpoint[] = [];

@@ -67,6 +67,8 @@ export interface SandboxRequest {
   dnsOptions?: readonly string[];
   /** `name:address`, where the address may be `host-gateway`. */
   extraHosts?: readonly string[];
+  /** A fresh network namespace to use instead of one of the host's user namespace: a path. */
+  namespace?: string;
 }
 
 /** A running container's interface in one network. */

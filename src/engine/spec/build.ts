@@ -3,13 +3,14 @@ import { posix } from "node:path";
 import type { ContainerConfig, HostConfig } from "#api/types/container.ts";
 import type { ResolvedMount } from "#engine/volume/mount.ts";
 import { EngineError } from "#lib/errors.ts";
+import type { IdMap } from "#linux/id-map.ts";
 import { defaultAppArmorProfile } from "./apparmor.ts";
 import { boundingSet } from "./capabilities.ts";
 import { containerDevices } from "./devices.ts";
 import { containerEnvironment } from "./environment.ts";
 import type { HostFacts } from "./host.ts";
 import { containerMounts, initPath, usesInit } from "./mounts.ts";
-import { containerNamespaces, containerSysctls } from "./namespaces.ts";
+import { containerNamespaces, containerSysctls, idMappings } from "./namespaces.ts";
 import { rootPropagation } from "./propagation.ts";
 import { buildResources } from "./resources.ts";
 import { containerRlimits } from "./rlimits.ts";
@@ -33,7 +34,15 @@ export interface SpecInput {
    * `network` is a netns path, "host" or "new" (an empty one of the runtime's own). `pid` and `ipc` are the paths
    * `/proc/<pid>/ns/…` where the mode is `container:X` (or a kept namespace), else undefined.
    */
-  namespaces: { network: { path: string } | "host" | "new"; pid?: string; ipc?: string };
+  namespaces: {
+    network: { path: string } | "host" | "new";
+    pid?: string;
+    ipc?: string;
+    /** Undefined is the host's. */
+    user?: { path: string; map: IdMap };
+  };
+  /** The daemon's default, for containers that do not say. */
+  noNewPrivileges?: boolean;
   /** Set where the daemon holds shared memory for `shareable` or `container:X`: bound over /dev/shm. */
   shmPath?: string;
 }
@@ -70,6 +79,7 @@ export function buildSpec(input: SpecInput, host: HostFacts): SpecResult {
       resources: buildResources(hostConfig, devices.rules),
       cgroupsPath: cgroupPath(hostConfig.CgroupParent, input.id),
       namespaces: containerNamespaces(input),
+      ...(input.namespaces.user && idMappings(input.namespaces.user.map)),
       devices: devices.nodes,
       sysctl: containerSysctls(input, host),
       ...(seccomp.rules && { seccomp: seccomp.rules }),
@@ -108,7 +118,7 @@ function containerProcess(
     // The kernel empties both for a user other than root at execve(2); until then they let the runtime do its work.
     capabilities: { bounding, effective: bounding, permitted: bounding, inheritable: [], ambient: [] },
     rlimits: [],
-    noNewPrivileges: security.noNewPrivileges,
+    noNewPrivileges: security.noNewPrivileges ?? input.noNewPrivileges ?? false,
     ...(host.apparmor && { apparmorProfile: profileName(security.apparmor, hostConfig) }),
     oomScoreAdj: host.capabilities.includes("CAP_SYS_RESOURCE")
       ? hostConfig.OomScoreAdj

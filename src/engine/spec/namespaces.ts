@@ -1,12 +1,14 @@
 /** Which namespaces a container gets of its own, which it shares, and which sysctls that lets it set. */
+import { countFromZero, type IdMap } from "#linux/id-map.ts";
 import type { SpecInput } from "./build.ts";
 import type { HostFacts } from "./host.ts";
-import type { LinuxSpec } from "./types.ts";
+import type { IdMapping, LinuxSpec } from "./types.ts";
 import { EngineError } from "#lib/errors.ts";
 
 /** Sharing means either the host's (no entry) or another container's (an entry with a path). */
 export function containerNamespaces({ hostConfig, namespaces }: SpecInput): LinuxSpec["namespaces"] {
   const list: LinuxSpec["namespaces"] = [{ type: "mount" }];
+  if (namespaces.user !== undefined) list.push({ type: "user", path: namespaces.user.path });
   const { network } = namespaces;
   if (network === "new") list.push({ type: "network" });
   else if (network !== "host") list.push({ type: "network", path: network.path });
@@ -21,6 +23,13 @@ function joined(type: "pid" | "ipc", mode: string, path: string | undefined): Li
   if (path !== undefined) return { type, path };
   if (mode.startsWith("container:")) throw new EngineError("internal", `no path for the ${type} namespace of ${mode}`);
   return { type };
+}
+
+/** For runtimes that want to know the map of a namespace that they join (runc before 1.2). */
+export function idMappings({ uids, gids }: IdMap): Pick<LinuxSpec, "uidMappings" | "gidMappings"> {
+  const entries = (ranges: IdMap["uids"]): IdMapping[] =>
+    ranges.map(({ inside, outside, size }) => ({ containerID: inside, hostID: outside, size }));
+  return { uidMappings: entries(uids), gidMappings: entries(gids) };
 }
 
 const IPC_SYSCTLS = new Set(
@@ -55,9 +64,10 @@ export function containerSysctls(
   host: HostFacts,
 ): Record<string, string> {
   const sysctls: Record<string, string> = {};
+  const groups = namespaces.user === undefined ? 2 ** 31 : countFromZero(namespaces.user.map.gids);
   const ownNetwork = namespaces.network !== "host" && !hostConfig.NetworkMode.startsWith("container:");
   // Ping without CAP_NET_RAW, ports below 1024 without CAP_NET_BIND_SERVICE.
-  if (ownNetwork && host.pingGroupRange) sysctls["net.ipv4.ping_group_range"] = "0 2147483647";
+  if (ownNetwork && host.pingGroupRange) sysctls["net.ipv4.ping_group_range"] = `0 ${groups - 1}`;
   if (ownNetwork && host.unprivilegedPortStart) sysctls["net.ipv4.ip_unprivileged_port_start"] = "0";
   if (config.Domainname !== "" && hostConfig.UTSMode !== "host") sysctls["kernel.domainname"] = config.Domainname;
   return Object.assign(sysctls, hostConfig.Sysctls);

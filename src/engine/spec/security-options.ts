@@ -2,7 +2,8 @@
 import { EngineError } from "#lib/errors.ts";
 
 export interface SecurityOptions {
-  noNewPrivileges: boolean;
+  /** undefined: not given. */
+  noNewPrivileges: boolean | undefined;
   /** "builtin", "unconfined", or the JSON text of a profile. undefined: not given. */
   seccomp: string | undefined;
   /** Name of a loaded profile, or "unconfined". undefined: not given. */
@@ -10,17 +11,20 @@ export interface SecurityOptions {
   /** Neither masked nor read-only paths. */
   unconfinedPaths: boolean;
   writableCgroups: boolean | undefined;
+  /** A mode of `--userns`, for clients that know only Docker's. undefined: not given. */
+  userns: string | undefined;
   warnings: string[];
 }
 
 /** Throws kind "invalid" for unknown options and malformed values. */
 export function parseSecurityOptions(options: readonly string[]): SecurityOptions {
   const parsed: SecurityOptions = {
-    noNewPrivileges: false,
+    noNewPrivileges: undefined,
     seccomp: undefined,
     apparmor: undefined,
     unconfinedPaths: false,
     writableCgroups: undefined,
+    userns: undefined,
     warnings: [],
   };
   for (const option of options) {
@@ -38,6 +42,9 @@ export function parseSecurityOptions(options: readonly string[]): SecurityOption
         break;
       case "apparmor":
         parsed.apparmor = required(value, option);
+        break;
+      case "userns":
+        parsed.userns = required(value, option);
         break;
       case "systempaths":
         if (value !== "unconfined") throw refuse(option);

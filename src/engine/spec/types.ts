@@ -55,12 +55,20 @@ export interface LinuxSpec {
   resources: ResourcesSpec;
   cgroupsPath: string;
   namespaces: { type: NamespaceType; path?: string }[];
+  uidMappings?: IdMapping[];
+  gidMappings?: IdMapping[];
   devices: DeviceSpec[];
   sysctl: Record<string, string>;
   seccomp?: SeccompSpec;
   rootfsPropagation?: string;
   maskedPaths: string[];
   readonlyPaths: string[];
+}
+
+export interface IdMapping {
+  containerID: number;
+  hostID: number;
+  size: number;
 }
 
 export interface DeviceSpec {

@@ -1,6 +1,7 @@
 /** Refuses at create time what could not be started, in Docker's words. */
 import { posix } from "node:path";
 import type { ContainerConfig, HealthConfig, HostConfig, RestartPolicy } from "#api/types/container.ts";
+import { parseUsernsMode } from "#engine/users/mode.ts";
 import { EngineError } from "#lib/errors.ts";
 import { boundingSet, normalizeCapabilities } from "./capabilities.ts";
 import { parseDeviceRule } from "./devices.ts";
@@ -31,6 +32,8 @@ export function validateContainer(config: ContainerConfig, hostConfig: HostConfi
   validateUnsupported(hostConfig);
   validateRestartPolicy(hostConfig.RestartPolicy, hostConfig.AutoRemove);
   const security = parseSecurityOptions(hostConfig.SecurityOpt ?? []);
+  if (hostConfig.UsernsMode === "" && security.userns !== undefined) hostConfig.UsernsMode = security.userns;
+  parseUsernsMode(hostConfig.UsernsMode);
   fillDefaults(hostConfig, host, security.unconfinedPaths);
   const warnings = [...security.warnings, ...validateResources(hostConfig, host)];
 
@@ -109,11 +112,10 @@ function isMode(mode: string, words: readonly string[], container: boolean): boo
 }
 
 function validateModes(config: ContainerConfig, hostConfig: HostConfig): void {
-  const { IpcMode, PidMode, UTSMode, UsernsMode, CgroupnsMode, NetworkMode } = hostConfig;
+  const { IpcMode, PidMode, UTSMode, CgroupnsMode, NetworkMode } = hostConfig;
   refuse(!isMode(IpcMode, ["", "none", "private", "shareable", "host"], true), `invalid IPC mode: ${IpcMode}`);
   refuse(!isMode(PidMode, ["", "host"], true), `invalid PID mode: ${PidMode}`);
   refuse(!isMode(UTSMode, ["", "host"], false), `invalid UTS mode: ${UTSMode}`);
-  refuse(!isMode(UsernsMode, ["", "host"], false), `invalid USER mode: ${UsernsMode}`);
   refuse(!isMode(CgroupnsMode, ["", "private", "host"], false), `invalid cgroup namespace mode: ${CgroupnsMode}`);
   refuse(UTSMode === "host" && config.Hostname !== "", "conflicting options: hostname and the UTS mode");
   if (!NetworkMode.startsWith("container:")) return;

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import type { Volume, VolumeCreateBody, VolumesPruneResponse } from "#api/types/volume.ts";
 import { EngineError, errorMessage } from "#lib/errors.ts";
 import type { Logger } from "#lib/log.ts";
+import type { IdMap } from "#linux/id-map.ts";
 import { measureTree } from "#linux/helper-client.ts";
 import type { Layout } from "#store/layout.ts";
 import { selectVolumes, type VolumeFilters } from "./filter.ts";
@@ -140,12 +141,12 @@ export class VolumeService {
     return orphans;
   }
 
-  /** Copies what the image holds at each volume's destination into volumes that are new and empty. */
-  async populate(mounts: readonly ResolvedMount[], rootfs: string, signal?: AbortSignal): Promise<void> {
+  /** Copies what the image holds at each volume's destination into volumes that are new and empty. `ids`: its owners are shifted so. */
+  async populate(mounts: readonly ResolvedMount[], rootfs: string, ids?: IdMap, signal?: AbortSignal): Promise<void> {
     for (const { volume, destination } of mounts) {
       if (volume === undefined || this.#row(volume.name)?.populated !== 0) continue;
       const data = this.#layout.volumeData(volume.name);
-      if (volume.copy && readdirSync(data).length === 0) await populateVolume(data, rootfs, destination, signal);
+      if (volume.copy && readdirSync(data).length === 0) await populateVolume(data, rootfs, destination, ids, signal);
       this.#db.query("UPDATE volume SET populated = 1 WHERE name = ?").run(volume.name);
     }
   }
