@@ -63,3 +63,80 @@ test("a new daemon starts `always` again, and leaves `unless-stopped` stopped if
   await until("always runs", async () => (await always.inspect()).State.Running);
   expect((await unless.inspect()).State.Running).toBe(false);
 });
+
+test("each restart waits twice as long as the one before, and events and count tell of them", async () => {
+  await using engine = await startEngine();
+  const box = await engine.run(["false"], {
+    HostConfig: { RestartPolicy: { Name: "on-failure", MaximumRetryCount: 3 } },
+  });
+  await until("it gave up", async () => {
+    const { RestartCount, State } = await box.inspect();
+    return RestartCount === 3 && State.Status === "exited";
+  });
+  const filters = encodeURIComponent(JSON.stringify({ container: [box.id], event: ["die", "start"] }));
+  const events = new TextDecoder()
+    .decode(await engine.wire.bytes("GET", `/events?since=1&until=${Date.now() / 1000}&filters=${filters}`))
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as { Action: string; timeNano: number });
+  expect(events.map(({ Action }) => Action)).toEqual(["start", "die", "start", "die", "start", "die", "start", "die"]);
+  for (const [at, delay] of [100, 200, 400].entries()) {
+    const waited = ((events[2 * at + 2]?.timeNano ?? 0) - (events[2 * at + 1]?.timeNano ?? 0)) / 1e6;
+    // What the start itself takes comes on top.
+    expect(waited).toBeGreaterThanOrEqual(delay - 5);
+    expect(waited).toBeLessThan(2 * delay + 1000);
+  }
+});
+
+test("a user's start and restart count anew", async () => {
+  await using engine = await startEngine();
+  const box = await engine.run(["sh", "-c", "echo try; exit 3"], {
+    HostConfig: { RestartPolicy: { Name: "on-failure", MaximumRetryCount: 1 } },
+  });
+  const tries = async (count: number) => {
+    await until(`it tried ${count} times`, async () => (await box.logs()).stdout === "try\n".repeat(count));
+    await until("it gave up", async () => (await box.inspect()).State.Status === "exited");
+    expect((await box.inspect()).RestartCount).toBe(1);
+  };
+  await tries(2);
+  await box.start();
+  await tries(4);
+  await engine.wire.bytes("POST", `/containers/${box.id}/restart?t=0`);
+  await tries(6);
+});
+
+test("for a user, what is restarting runs already: it is not started, paused or counted anew", async () => {
+  await using engine = await startEngine();
+  const box = await engine.run(["sh", "-c", "exit 3"], {
+    HostConfig: { RestartPolicy: { Name: "on-failure", MaximumRetryCount: 0 } },
+  });
+  // Long enough a wait to act in.
+  await until("it waits", async () => {
+    const { State, RestartCount } = await box.inspect();
+    return State.Status === "restarting" && RestartCount >= 4;
+  });
+  expect((await engine.wire.send("POST", `/containers/${box.id}/start`)).status).toBe(304);
+  await expect(engine.wire.bytes("POST", `/containers/${box.id}/pause`)).rejects.toMatchObject({
+    status: 409,
+    message: `Container ${box.id} is restarting, wait until the container is running`,
+  });
+  expect((await box.inspect()).RestartCount).toBeGreaterThanOrEqual(4);
+  await box.stop(0);
+});
+
+test("a policy that is changed while the container runs holds from then on", async () => {
+  await using engine = await startEngine();
+  const box = await engine.run(["sh", "-c", "trap 'exit 3' USR1; echo up; while :; do usleep 20000; done"]);
+  const update = (Name: string, MaximumRetryCount = 0) =>
+    engine.wire.json("POST", `/containers/${box.id}/update`, { RestartPolicy: { Name, MaximumRetryCount } });
+  await until("the trap is set", async () => (await box.logs()).stdout === "up\n");
+  await update("on-failure", 2);
+  await box.kill("USR1");
+  await until("it came back", async () => (await box.logs()).stdout === "up\nup\n");
+  await expect(update("sometimes")).rejects.toMatchObject({ status: 400 });
+  await update("on-unhealthy", 1);
+  await box.kill("USR1");
+  await until("it ended", async () => (await box.inspect()).State.Status === "exited");
+  expect((await box.inspect()).HostConfig.RestartPolicy).toEqual({ Name: "on-unhealthy", MaximumRetryCount: 1 });
+  expect((await box.inspect()).RestartCount).toBe(1);
+});

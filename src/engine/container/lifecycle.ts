@@ -52,11 +52,11 @@ export class Lifecycle {
       if (container.state.status === "paused") {
         throw new EngineError("conflict", "cannot start a paused container, try unpause instead");
       }
-      if (isRunning(container.state)) {
+      // For users a container runs also while its policy is about to start it.
+      if (isRunning(container.state) || container.state.status === "restarting") {
         throw new EngineError("not-modified", `container ${container.id} is already running`);
       }
       assertUsable(container);
-      this.#cancelRestart(container);
       container.restartDelay = 0;
       container.state.restartCount = 0;
       container.state.stoppedByUser = false;

@@ -9,6 +9,9 @@ export async function pauseContainer(context: EngineContext, container: Containe
   if (container.state.status === "paused") {
     throw new EngineError("conflict", `Container ${container.name} is already paused`);
   }
+  if (container.state.status === "restarting") {
+    throw new EngineError("conflict", `Container ${container.id} is restarting, wait until the container is running`);
+  }
   if (container.state.status !== "running") {
     throw new EngineError("conflict", `Container ${container.id} is not running`);
   }
