@@ -6,6 +6,9 @@ import { Engine, engineSchemas } from "#engine/engine.ts";
 import { EngineError, errorMessage } from "#lib/errors.ts";
 import { HttpServer } from "#lib/http/server.ts";
 import { Router } from "#lib/http/router.ts";
+import { duplicateFd } from "#linux/descriptor.ts";
+import { closeSockets, inheritedSockets } from "#linux/listening.ts";
+import { ServiceManager } from "#linux/notify.ts";
 import { openDatabase } from "#store/database.ts";
 import { Layout } from "#store/layout.ts";
 import { Api, type ApiRouter } from "./api.ts";
@@ -25,6 +28,7 @@ import { addUnsupportedRoutes } from "./routes/unsupported.ts";
 import { addVolumeRoutes } from "./routes/volumes.ts";
 import { Signals } from "./signals.ts";
 import { SystemService } from "./system.ts";
+import { readTls } from "./tls.ts";
 import { programVersion as version } from "#lib/build.ts";
 
 /** How long requests under way may take to finish when the daemon stops, in milliseconds. */
@@ -56,6 +60,8 @@ async function serve(configuration: Configuration, argv: readonly string[]): Pro
   const log = pino({ level: configuration["log-level"], base: null }, pino.destination({ fd: 2, sync: true }));
   const live = new LiveConfiguration(argv, configuration, log);
   const signals = new Signals();
+  const manager = new ServiceManager(process.env);
+  const inherited = new Set(inheritedSockets(process.env, process.pid));
   const layout = new Layout(configuration["data-root"], configuration["exec-root"]);
   await using undo = new AsyncDisposableStack();
   mkdirSync(layout.dataRoot, { recursive: true, mode: 0o711 });
@@ -91,19 +97,35 @@ async function serve(configuration: Configuration, argv: readonly string[]): Pro
   addUnsupportedRoutes(router);
   const api = new Api(router, log, `Berth/${version} (linux)`, () => housekeeping.touch(), layout.dataRoot);
   const server = new HttpServer((request, response) => api.handle(request, response));
-  undo.defer(() => server.close(GRACE));
-  signals.onReload(() =>
-    live.reload((changed, programs) => {
+  undo.defer(() => server.close(GRACE, patience(live.current) * 1000));
+  signals.onReload(async () => {
+    manager.reloading();
+    await live.reload((changed, programs) => {
+      const renewed = readTls(changed);
+      if (renewed !== undefined) server.renew(renewed, duplicateFd);
       engine.tune(tuningOf(changed, programs));
       log.level = changed["log-level"];
       engine.events.emit("daemon", "reload", system.id, { name: hostname(), ...reloadable(changed) });
-    }),
-  );
-  for (const host of configuration.hosts) undo.use(await listen(server, host, configuration.group, log));
+    });
+    manager.ready();
+  });
+  const tls = readTls(configuration);
+  for (const host of configuration.hosts) {
+    undo.use(await listen(server, host, { group: configuration.group, tls, inherited, log }));
+  }
+  closeSockets(inherited);
   process.stderr.write(`berth daemon listening on ${configuration.hosts.join(", ")}\n`);
   for (const warning of engine.networks.forwardWarnings()) log.warn({}, warning);
   await engine.containers.startByPolicy();
   housekeeping.started();
+  manager.ready();
   await signals.stopped;
+  manager.stopping();
   log.info({ stopContainers: live.current["stop-containers"] }, "stopping");
+}
+
+/** Seconds that archives in transit may take to arrive when the daemon stops; -1 in the configuration is no limit. */
+function patience(configuration: Configuration): number {
+  const seconds = configuration["shutdown-timeout"];
+  return seconds < 0 ? 1_000_000 : seconds;
 }

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, statfsSync } from "node:fs";
 import type { RegistryServiceConfig } from "#api/types/system.ts";
 import type { HostFacts } from "#engine/spec/host.ts";
+import type { Configuration } from "./configuration.ts";
 
 /** Magic numbers of statfs(2) by Docker's names of the file systems. */
 const FILE_SYSTEMS: Readonly<Record<number, string>> = {
@@ -27,7 +28,11 @@ export function driverStatus(dataRoot: string): [string, string][] {
 }
 
 /** What limits this host lacks; and where the API is open to more than this host's users. */
-export function hostWarnings({ limits, cgroup }: HostFacts, hosts: readonly string[], forwarding: boolean): string[] {
+export function hostWarnings(
+  { limits, cgroup }: HostFacts,
+  configuration: Pick<Configuration, "hosts" | "tls" | "tlsverify">,
+  forwarding: boolean,
+): string[] {
   const v1 = cgroup.mode !== "v2";
   const rows: [boolean, string][] = [
     [limits.memory, "No memory limit support"],
@@ -43,16 +48,19 @@ export function hostWarnings({ limits, cgroup }: HostFacts, hosts: readonly stri
     [limits.blkioThrottle || !v1, "No blkio throttle support"],
     [forwarding, "IPv4 forwarding is disabled"],
   ];
-  return [
-    ...rows.filter(([has]) => !has).map(([, text]) => `WARNING: ${text}`),
-    ...hosts
-      .filter((host) => host.startsWith("tcp://"))
-      .map(
-        (host) =>
-          `WARNING: the API is accessible on ${host.replace("tcp://", "http://")} without encryption: ` +
-          "access to it is equivalent to root access on this host",
-      ),
-  ];
+  return [...rows.filter(([has]) => !has).map(([, text]) => `WARNING: ${text}`), ...exposures(configuration)];
+}
+
+function exposures({ hosts, tls, tlsverify }: Pick<Configuration, "hosts" | "tls" | "tlsverify">): string[] {
+  if (tlsverify) return [];
+  const [scheme, lack] = tls ? ["https", "TLS client verification"] : ["http", "encryption"];
+  return hosts
+    .filter((host) => host.startsWith("tcp://"))
+    .map(
+      (host) =>
+        `WARNING: API is accessible on ${scheme}://${host.slice("tcp://".length)} without ${lack}.\n` +
+        "         Access to the remote API is equivalent to root access on the host.",
+    );
 }
 
 export function registryConfig(mirrors: readonly string[], insecure: readonly string[]): RegistryServiceConfig {

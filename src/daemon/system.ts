@@ -136,7 +136,7 @@ export class SystemService implements SystemBackend {
       FirewallBackend: { Driver: "nftables" },
       DiscoveredDevices: [],
       CDISpecDirs: [],
-      Warnings: [...hostWarnings(host, current.hosts, forwarding), ...networks.forwardWarnings()],
+      Warnings: [...hostWarnings(host, current, forwarding), ...networks.forwardWarnings()],
     };
   }
 

@@ -21,6 +21,11 @@ export function closeFd(fd: number): void {
   syscall("close", fd);
 }
 
+/** Another descriptor of the same open file, closed by exec; the caller closes it. */
+export function duplicateFd(fd: number): number {
+  return checked("cannot duplicate a descriptor", `fd ${fd}`, "fcntl", fd, F_DUPFD_CLOEXEC, 3);
+}
+
 /** Reads into `buffer`: bytes read, 0 at the end, undefined when a non-blocking descriptor has nothing yet. */
 export function readFd(fd: number, buffer: Uint8Array): number | undefined {
   return ready("cannot read", "read", fd, buffer, buffer.length);
@@ -78,6 +83,8 @@ export function deviceNumber(major: number, minor: number): number {
 export const S_IFIFO = 0o010000;
 export const S_IFCHR = 0o020000;
 export const S_IFBLK = 0o060000;
+
+const F_DUPFD_CLOEXEC = 1030;
 
 const BILLION = 1_000_000_000n;
 

@@ -135,6 +135,7 @@ const NUMBERS = {
   lremovexattr: [198, 15],
   fremovexattr: [199, 16],
   getdents64: [217, 61],
+  clock_gettime: [228, 113],
   inotify_add_watch: [254, 27],
   inotify_rm_watch: [255, 28],
   openat: [257, 56],

@@ -9,6 +9,9 @@ import type { HijackedConnection } from "./hijack.ts";
 /** Bytes read ahead of the reader. Enough to notice the end of a client that says little; then the kernel holds the rest. */
 const readAhead = 256 * 1024;
 
+/** How long a client may take for the TLS handshake. Seconds. */
+const handshakeTime = 10;
+
 export class SocketConnection implements HijackedConnection {
   readonly closed: Promise<void>;
   readonly #settleClosed: () => void;
@@ -163,15 +166,29 @@ export class SocketConnection implements HijackedConnection {
     this.#settleClosed();
   }
 
-  /** Callbacks for Bun.listen (where `accept` takes each new connection) and Bun.connect, both with `allowHalfOpen`. */
-  static handlers(accept: (connection: SocketConnection) => void): Bun.SocketHandler<SocketConnection> {
+  /**
+   * Callbacks for Bun.listen with `allowHalfOpen`; `accept` takes each new connection, over TLS when its handshake is
+   * done: with "verified" only those whose certificate is trusted.
+   */
+  static handlers(
+    accept: (connection: SocketConnection) => void,
+    security: "plain" | "encrypted" | "verified" = "plain",
+  ): Bun.SocketHandler<SocketConnection> {
     return {
       open(socket) {
         const connection = new SocketConnection();
         connection.#socket = socket;
         socket.data = connection;
-        accept(connection);
+        if (security === "plain") accept(connection);
+        else socket.timeout(handshakeTime);
       },
+      handshake(socket, success) {
+        if (security === "plain") return;
+        socket.timeout(0);
+        if (success && (security === "encrypted" || socket.authorized)) accept(socket.data);
+        else socket.data.destroy();
+      },
+      timeout: (socket) => socket.data.destroy(),
       data: (socket, chunk) => socket.data.#receive(chunk),
       drain: (socket) => socket.data.#flush(),
       end: (socket) => socket.data.#endOfInput(),

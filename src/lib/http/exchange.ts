@@ -55,6 +55,7 @@ export class HttpResponse {
   readonly #request: HttpRequest;
   readonly #headers: [string, string][] = [];
   #outcome: Outcome = "open";
+  #archive = false;
   #keepAlive: boolean;
   status = 0;
 
@@ -67,6 +68,12 @@ export class HttpResponse {
 
   get outcome(): Outcome {
     return this.#outcome;
+  }
+
+  /** An archive is on its way in or out: cut off, all of it would have to be sent again. */
+  get transferring(): boolean {
+    const { done, sized, remaining } = this.#request.body;
+    return this.#archive || (!done && this.#outcome !== "hijacked" && (!sized || remaining > maxUnreadBody));
   }
 
   /** The connection may carry another request. */
@@ -96,6 +103,7 @@ export class HttpResponse {
     if (!chunked) this.#keepAlive = false;
     const head = this.#head(status, contentType);
     this.#outcome = "streaming";
+    this.#archive = contentType === "application/x-tar";
     const connection = this.#connection;
     void connection.write(`${head}${chunked ? "Transfer-Encoding: chunked\r\n" : ""}\r\n`);
     return {
