@@ -1,7 +1,7 @@
 /** Which build of the command line this is. */
 import { programCommit, programVersion } from "#lib/build.ts";
 
-/** As `version --format` shows it. */
+/** As `version --format` shows it, beside the context. */
 export const clientVersion = {
   Version: programVersion,
   ApiVersion: "1.50",
@@ -9,7 +9,6 @@ export const clientVersion = {
   GitCommit: programCommit,
   Os: "linux",
   Arch: process.arch === "x64" ? "amd64" : process.arch,
-  Context: "default",
 };
 
 /** Of `berth --version`. */

@@ -1,6 +1,7 @@
 /** Every verb with its spellings and summary, so that finding one or listing all loads none of them. */
 import type { Verb } from "./command.ts";
 import { containerVerbs } from "./container/verbs.ts";
+import { contextVerbs } from "./context/verbs.ts";
 import { imageVerbs } from "./image/verbs.ts";
 import { networkVerbs } from "./network/verbs.ts";
 import { systemVerbs } from "./system/verbs.ts";
@@ -19,6 +20,7 @@ export interface Entry {
 /** Groups of verbs ("Management Commands"). */
 export const groups: Readonly<Record<string, string>> = {
   container: "Manage containers",
+  context: "Manage contexts",
   image: "Manage images",
   network: "Manage networks",
   system: "Manage Berth",
@@ -33,7 +35,6 @@ export const absent: readonly string[] = [
   "checkpoint",
   "compose",
   "config",
-  "context",
   "image build",
   "login",
   "logout",
@@ -50,6 +51,7 @@ export const absent: readonly string[] = [
 
 export const entries: readonly Entry[] = [
   ...containerVerbs,
+  ...contextVerbs,
   ...imageVerbs,
   ...networkVerbs,
   ...volumeVerbs,

@@ -1,6 +1,7 @@
 /** Works out what may come next on a command line. */
 import type { Verb } from "./command.ts";
 import { entries, findVerb, groups } from "./commands.ts";
+import { ContextStore, defaultContext } from "./context/store.ts";
 import type { Completion, Flag, FlagTable } from "./flags.ts";
 import { globalFlags } from "./globals.ts";
 import { known } from "./known.ts";
@@ -148,9 +149,15 @@ function argument(verb: Verb, at: number, current: string, session: () => Sessio
   return values(kinds[Math.min(at, kinds.length - 1)], current, session);
 }
 
+function contextNames({ folder }: Session): Candidate[] {
+  const others = new ContextStore(folder).list();
+  return [defaultContext, ...others.map(({ Name }) => Name)].map((word) => ({ word }));
+}
+
 async function values(kind: Completion | undefined, current: string, session: () => Session): Promise<Candidate[]> {
   if (kind === undefined) return [];
   if (kind === "files") return [{ word: ":files" }];
+  if (kind === "contexts") return contextNames(session());
   if (typeof kind !== "string") return kind.map((word) => ({ word }));
   // A volume may as well be a folder of ours.
   if (kind === "volumes" && /^[./~]/.test(current)) return [{ word: ":files" }];

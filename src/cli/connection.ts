@@ -1,6 +1,8 @@
 /** Speaks the Engine API for the command line, over Bun's own sockets: node:http would double the start-up time. */
 import { ExitError } from "./errors.ts";
 import { Hijacked, hijack, type Endpoint } from "./hijacked.ts";
+import { openTunnel } from "./ssh.ts";
+import { type ClientTls, tlsOptions } from "./tls.ts";
 
 /** The version we ask for until a daemon says that it is older. */
 const newestApi = "1.50";
@@ -35,10 +37,13 @@ export class Connection {
   #version: string;
   #settled: boolean;
 
-  /** `host` is `unix://PATH` or `tcp://HOST:PORT`; throws ExitError for any other. */
-  constructor(host: string, version: string | undefined) {
+  /**
+   * `host` is `unix://PATH`, `tcp://HOST:PORT`, there over TLS with `tls`, or `ssh://[USER@]HOST[:PORT]`; throws
+   * ExitError for any other.
+   */
+  constructor(host: string, version: string | undefined, tls?: ClientTls) {
     this.host = host;
-    this.#endpoint = parseHost(host);
+    this.#endpoint = host.startsWith("ssh://") ? { unix: openTunnel(host) } : parseHost(host, tls);
     this.#version = version || newestApi;
     this.#settled = Boolean(version);
   }
@@ -82,6 +87,12 @@ export class Connection {
     throw new DaemonError(answer.status, answer.message);
   }
 
+  /** Joins two streams with the daemon's socket, whatever they speak. Rejects with ExitError where none answers. */
+  async dial(input: AsyncIterable<Uint8Array>, output: (chunk: Uint8Array) => void): Promise<void> {
+    const { dial } = await import("./dialing.ts");
+    await this.#reach(() => dial(this.#endpoint, input, output));
+  }
+
   /** Headers of `/_ping`. */
   async ping(): Promise<Headers> {
     const response = await this.#fetch("HEAD", "/_ping", {});
@@ -111,9 +122,11 @@ export class Connection {
       ...(body === undefined ? {} : { body: plain ? JSON.stringify(body) : body }),
       ...(signal ? { signal } : {}),
       ...("unix" in this.#endpoint ? { unix: this.#endpoint.unix } : {}),
+      ...("tls" in this.#endpoint && this.#endpoint.tls ? { tls: tlsOptions(this.#endpoint.tls) } : {}),
     };
+    const scheme = "tls" in this.#endpoint ? "https" : "http";
     const origin =
-      "unix" in this.#endpoint ? "http://berth" : `http://${this.#endpoint.hostname}:${this.#endpoint.port}`;
+      "unix" in this.#endpoint ? "http://berth" : `${scheme}://${this.#endpoint.hostname}:${this.#endpoint.port}`;
     return this.#reach(() => fetch(`${origin}${path}${search(query)}`, init));
   }
 
@@ -145,12 +158,15 @@ const unreachable = new Set([
   "ENOTSOCK",
 ]);
 
-function parseHost(host: string): Endpoint {
+function parseHost(host: string, tls: ClientTls | undefined): Endpoint {
   const unix = /^unix:\/\/(.+)$/.exec(host)?.[1];
   if (unix) return { unix };
   const tcp = /^(?:(?:tcp|http):\/\/)?(\[[^\]]+\]|[^:/]*)(?::(\d+))?\/?$/.exec(host);
-  if (tcp) return { hostname: tcp[1] || "127.0.0.1", port: Number(tcp[2] ?? 2375) };
-  throw new ExitError(1, `unable to parse berth host \`${host}\`: it must be unix://PATH or tcp://HOST:PORT`);
+  if (tcp) return { hostname: tcp[1] || "127.0.0.1", port: Number(tcp[2] ?? (tls ? 2376 : 2375)), ...(tls && { tls }) };
+  throw new ExitError(
+    1,
+    `unable to parse berth host \`${host}\`: it must be unix://PATH, tcp://HOST:PORT or ssh://HOST`,
+  );
 }
 
 function older(a: string, b: string): boolean {

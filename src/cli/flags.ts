@@ -24,7 +24,7 @@ export interface Flag<T> {
 
 /** Values that the shell proposes: fixed words, files, or names that the daemon knows. */
 export type Completion =
-  readonly string[] | "files" | "containers" | "running" | "stopped" | "images" | "networks" | "volumes";
+  readonly string[] | "files" | "containers" | "running" | "stopped" | "images" | "networks" | "volumes" | "contexts";
 
 export type FlagTable = Readonly<Record<string, Flag<unknown>>>;
 

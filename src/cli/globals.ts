@@ -5,7 +5,11 @@ export const logLevels: readonly string[] = ["debug", "info", "warn", "error", "
 
 export const globalFlags = {
   config: string("Location of client config files", { complete: "files" }),
-  context: string("Name of a context (not available: name the daemon with -H)", { short: "c", hidden: true }),
+  context: string(
+    "Name of the context to use to connect to the daemon (overrides DOCKER_HOST env var and default context set with " +
+      '"berth context use")',
+    { short: "c", complete: "contexts" },
+  ),
   debug: bool("Enable debug mode", { short: "D" }),
   host: list("Daemon socket to connect to", { short: "H" }),
   "log-level": string('Set the logging level ("debug", "info", "warn", "error", "fatal")', {
@@ -13,11 +17,11 @@ export const globalFlags = {
     initial: "info",
     complete: logLevels,
   }),
-  tls: bool("Use TLS; implied by --tlsverify (not available)", { hidden: true }),
-  tlscacert: string("Trust certs signed only by this CA (not available)", { hidden: true }),
-  tlscert: string("Path to TLS certificate file (not available)", { hidden: true }),
-  tlskey: string("Path to TLS key file (not available)", { hidden: true }),
-  tlsverify: bool("Use TLS and verify the remote (not available)", { hidden: true }),
+  tls: bool("Use TLS; implied by --tlsverify"),
+  tlscacert: string("Trust certs signed only by this CA", { complete: "files" }),
+  tlscert: string("Path to TLS certificate file", { complete: "files" }),
+  tlskey: string("Path to TLS key file", { complete: "files" }),
+  tlsverify: bool("Use TLS and verify the remote"),
   version: bool("Print version information and quit", { short: "v" }),
 };
 

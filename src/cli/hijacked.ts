@@ -1,7 +1,10 @@
 /** A request that becomes a raw two-way stream (`Upgrade: tcp`): attach and exec. */
 
+import { type ClientTls, tlsOptions } from "./tls.ts";
+
 /** Where a daemon listens. */
-export type Endpoint = { readonly unix: string } | { readonly hostname: string; readonly port: number };
+export type Endpoint =
+  { readonly unix: string } | { readonly hostname: string; readonly port: number; readonly tls?: ClientTls };
 
 /** The daemon's refusal. */
 export interface Refusal {
@@ -77,13 +80,20 @@ export async function hijack(endpoint: Endpoint, path: string, body: string | un
   const answered = Promise.withResolvers<Hijacked | Refusal>();
   const end = (socket: Bun.Socket) => {
     state.ended = true;
+    secured.reject(new Error("the connection ended before it was secured"));
     state.drained?.resolve();
     if (state.head)
       answered.resolve(refusal(state.head) ?? { status: 0, message: "the connection ended before an answer" });
     else if (state.receive) finish(state);
     socket.end();
   };
+  const secured = Promise.withResolvers<void>();
+  secured.promise.catch(() => undefined);
   const handler: Bun.SocketHandler<undefined> = {
+    handshake(_, success, error) {
+      if (success) secured.resolve();
+      else secured.reject(error);
+    },
     data(socket, chunk) {
       if (!state.head) {
         deliver(state, chunk);
@@ -116,7 +126,14 @@ export async function hijack(endpoint: Endpoint, path: string, body: string | un
   // The daemon's output goes on after our input has ended.
   const socket = await ("unix" in endpoint
     ? Bun.connect({ ...endpoint, allowHalfOpen: true, socket: handler })
-    : Bun.connect({ ...endpoint, allowHalfOpen: true, socket: handler }));
+    : Bun.connect({
+        hostname: endpoint.hostname,
+        port: endpoint.port,
+        allowHalfOpen: true,
+        socket: handler,
+        ...(endpoint.tls && { tls: { ...tlsOptions(endpoint.tls), serverName: endpoint.hostname } }),
+      }));
+  if ("tls" in endpoint) await secured.promise;
   const type = body === undefined ? "" : "Content-Type: application/json\r\n";
   const head = `POST ${path} HTTP/1.1\r\nHost: berth\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n${type}Content-Length: ${Buffer.byteLength(body ?? "")}\r\n\r\n`;
   await writeAll(socket, state, Buffer.from(head + (body ?? "")));

@@ -14,7 +14,7 @@ export interface Name {
 /** Rejects where the daemon cannot be reached. */
 export async function known(
   daemon: Connection,
-  kind: Exclude<Completion, readonly string[] | "files">,
+  kind: Exclude<Completion, readonly string[] | "files" | "contexts">,
 ): Promise<Name[]> {
   switch (kind) {
     case "images":

@@ -17,20 +17,22 @@ test.each<[string[], NodeJS.ProcessEnv, string]>([
   [[], { BERTH_HOST: "unix:///b", DOCKER_HOST: "unix:///d" }, "unix:///b"],
   [["-H", "unix:///h"], { BERTH_HOST: "unix:///b" }, "unix:///h"],
   [["-c", "default"], { DOCKER_CONTEXT: "other" }, fallback],
+  [["-c", "default"], { DOCKER_HOST: "unix:///d" }, "unix:///d"],
   [[], { DOCKER_CONTEXT: "default" }, fallback],
   [[], { DOCKER_CONTEXT: "other", DOCKER_HOST: "unix:///d" }, "unix:///d"],
 ])("%j with %j reaches %s", (words, env, host) => {
-  expect(session(words, env).host).toBe(host);
+  expect(session(words, env).target.host).toBe(host);
 });
 
 test.each<[string[], NodeJS.ProcessEnv, string]>([
-  [["-c", "other"], {}, 'context "other": contexts are not available'],
-  [[], { DOCKER_CONTEXT: "other" }, 'context "other": contexts are not available'],
+  [["-c", "other"], {}, 'context "other": context not found'],
+  [[], { DOCKER_CONTEXT: "other" }, 'context "other": context not found'],
+  [[], { BERTH_CONTEXT: "other", DOCKER_HOST: "unix:///d" }, 'context "other": context not found'],
   [["-c", "other", "-H", "unix:///h"], {}, "cannot specify both --host and --context"],
   [["-H", "unix:///a", "-H", "unix:///b"], {}, "Specify only one -H"],
-  [["--tlsverify"], {}, "TLS connections are not available yet"],
+  [["--tlsverify", "--tlscacert", "/nowhere/ca.pem"], {}, "could not read /nowhere/ca.pem"],
 ])("%j with %j is refused", (words, env, message) => {
-  expect(() => session(words, env).host).toThrow(message);
+  expect(() => session(words, env).target).toThrow(message);
 });
 
 test("preferences come from the folder that the flag, BERTH_CONFIG or DOCKER_CONFIG names", async () => {

@@ -1,15 +1,26 @@
 /** What every verb is given: the streams, the environment, and the way to the daemon. */
 import { readFileSync } from "node:fs";
 import { Connection } from "./connection.ts";
+import { defaultContext } from "./context/store.ts";
 import { ExitError } from "./errors.ts";
-import { defaultHost, type globalFlags } from "./globals.ts";
+import type { globalFlags } from "./globals.ts";
 import type { Values } from "./flags.ts";
 import { Output, isTerminal } from "./output.ts";
+import { type Choice, chooseContext, configurationFolder, resolveTarget, type Target } from "./target.ts";
 
 /** The text settings of `config.json`, under Docker's names. */
 export type Preferences = Readonly<
   Partial<
-    Record<"detachKeys" | "psFormat" | "imagesFormat" | "networksFormat" | "volumesFormat" | "statsFormat", string>
+    Record<
+      | "currentContext"
+      | "detachKeys"
+      | "psFormat"
+      | "imagesFormat"
+      | "networksFormat"
+      | "volumesFormat"
+      | "statsFormat",
+      string
+    >
   >
 >;
 
@@ -20,6 +31,7 @@ export class Session {
   readonly env: NodeJS.ProcessEnv;
   #daemon: Connection | undefined;
   #preferences: Preferences | undefined;
+  #choice: Choice | undefined;
   readonly #globals: Partial<Values<typeof globalFlags>>;
 
   constructor(globals: Partial<Values<typeof globalFlags>>, env: NodeJS.ProcessEnv) {
@@ -27,27 +39,32 @@ export class Session {
     this.env = env;
   }
 
-  /** The daemon's address: `-H`, BERTH_HOST, DOCKER_HOST, else the default socket. Throws for what is not supported. */
-  get host(): string {
-    const { context, tls, tlsverify, tlscacert, tlscert, tlskey } = this.#globals;
-    const hosts = this.#globals.host ?? [];
-    if (context && hosts.length > 0)
-      throw new ExitError(1, "conflicting options: cannot specify both --host and --context");
-    if (hosts.length > 1)
-      throw new ExitError(1, "Failed to initialize: unable to resolve berth endpoint: Specify only one -H");
-    const named = hosts[0] ?? (this.env["BERTH_HOST"] || this.env["DOCKER_HOST"]);
-    // Going to another daemon than the one that was meant would be worse than an error.
-    const wanted = context || (named ? "" : this.env["DOCKER_CONTEXT"]);
-    if (wanted && wanted !== "default")
-      throw new ExitError(1, `berth: context "${wanted}": contexts are not available, name the daemon with --host`);
-    if (tls || tlsverify || tlscacert || tlscert || tlskey)
-      throw new ExitError(1, "berth: TLS connections are not available yet");
-    return named || defaultHost;
+  /** What decides which daemon is meant. Throws ExitError for flags that exclude each other. */
+  get choice(): Choice {
+    return (this.#choice ??= chooseContext(this.#globals, this.env, this.preferences.currentContext));
+  }
+
+  /** Where that daemon is. Throws ExitError for an unknown context. */
+  get target(): Target {
+    return resolveTarget(this.choice, this.#globals, this.env);
+  }
+
+  /** Where the default context leads, whichever counts. */
+  get defaultTarget(): Target {
+    const host = this.#globals.host?.[0];
+    return resolveTarget({ context: defaultContext, ...(host !== undefined && { host }) }, this.#globals, this.env);
+  }
+
+  /** Folder of config.json and contexts. */
+  get folder(): string {
+    return configurationFolder(this.#globals, this.env);
   }
 
   /** The daemon; not spoken to until a request is sent. */
   get daemon(): Connection {
-    return (this.#daemon ??= new Connection(this.host, this.env["DOCKER_API_VERSION"]));
+    if (this.#daemon !== undefined) return this.#daemon;
+    const { host, tls } = this.target;
+    return (this.#daemon = new Connection(host, this.env["DOCKER_API_VERSION"], tls));
   }
 
   /** Preferences from `config.json` (`psFormat`, `detachKeys`, …) in the configuration folder; empty where there is none. */
@@ -56,9 +73,7 @@ export class Session {
   }
 
   #readPreferences(): Preferences {
-    const home = this.env["XDG_CONFIG_HOME"] || `${this.env["HOME"] ?? ""}/.config`;
-    const folder = this.#globals.config || this.env["BERTH_CONFIG"] || this.env["DOCKER_CONFIG"] || `${home}/berth`;
-    const path = `${folder}/config.json`;
+    const path = `${this.folder}/config.json`;
     try {
       return JSON.parse(readFileSync(path, "utf8")) as Preferences;
     } catch (error) {

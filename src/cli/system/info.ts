@@ -13,12 +13,18 @@ export const verb = define({
     if (flags.format) {
       const template = parseFormat(flags.format === "json" ? "{{json .}}" : flags.format, 64);
       const info = await session.daemon.json<SystemInfo>("GET", "/info");
-      const ClientInfo = { Debug: session.debug, ...clientVersion, Plugins: [], Warnings: null };
+      const ClientInfo = {
+        Debug: session.debug,
+        ...clientVersion,
+        Context: session.choice.context,
+        Plugins: [],
+        Warnings: null,
+      };
       session.out.line(execute(template, { ...info, ClientInfo }));
       return;
     }
     session.out.write(
-      `Client:\n Version:    ${clientVersion.Version}\n Context:    ${clientVersion.Context}\n Debug Mode: ${session.debug}\n\n`,
+      `Client:\n Version:    ${clientVersion.Version}\n Context:    ${session.choice.context}\n Debug Mode: ${session.debug}\n\n`,
     );
     session.out.line("Server:");
     const info = await session.daemon.json<SystemInfo>("GET", "/info");

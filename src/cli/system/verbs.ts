@@ -19,6 +19,12 @@ export const systemVerbs: readonly Entry[] = [
     common: 8,
     load: () => import("./info.ts"),
   },
+  {
+    spellings: ["system dial-stdio"],
+    summary: "Proxy the stdio stream to the daemon connection. Should not be invoked manually.",
+    hidden: true,
+    load: () => import("./dial-stdio.ts"),
+  },
   { spellings: ["system prune"], summary: "Remove unused data", load: () => import("./prune.ts") },
   {
     spellings: ["version"],

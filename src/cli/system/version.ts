@@ -17,21 +17,22 @@ export const verb = define({
     } catch (error) {
       failure = { error };
     }
+    const client = { ...clientVersion, Context: session.choice.context };
     if (flags.format) {
       const source = flags.format === "json" ? "{{json .}}" : flags.format;
       session.out.line(
-        execute(parseFormat(source, 64), { Client: named(clientVersion), Server: server ? named(server) : null }),
+        execute(parseFormat(source, 64), { Client: named(client), Server: server ? named(server) : null }),
       );
     } else {
-      const { Version, ApiVersion, GitCommit, Os, Arch, Context } = clientVersion;
-      const client = {
+      const { Version, ApiVersion, GitCommit, Os, Arch, Context } = client;
+      const shown = {
         Version,
         "API version": ApiVersion,
         "Git commit": GitCommit,
         "OS/Arch": `${Os}/${Arch}`,
         Context,
       };
-      session.out.write(`Client:\n${lines(client, 1)}`);
+      session.out.write(`Client:\n${lines(shown, 1)}`);
       if (server !== undefined) session.out.write(describe(server));
     }
     if (failure !== undefined) throw failure.error;
