@@ -11,6 +11,7 @@ import type { Schema } from "#store/database.ts";
 import type { UnpackLimits } from "#store/layers.ts";
 import type { Layout } from "#store/layout.ts";
 import { openStore, type Store, storeSchema } from "#store/store.ts";
+import { ChangeJournal, changeSchema } from "./change/journal.ts";
 import type { EngineContext } from "./container/context.ts";
 import { newConsole } from "./container/create.ts";
 import { isRunning } from "./container/record.ts";
@@ -43,6 +44,7 @@ export const engineSchemas: readonly Schema[] = [
   volumeSchema,
   eventSchema,
   containerSchema,
+  changeSchema,
 ];
 
 export interface EngineOptions {
@@ -111,6 +113,7 @@ export class Engine {
       tuning: () => tuning,
       log,
       containers,
+      journal: new ChangeJournal(db),
       images: new ImageService({
         db,
         store,

@@ -16,7 +16,7 @@ export interface BindOptions {
   /** That of the parent unless given. */
   readonly propagation?: Propagation;
   /** Shifts the owners of files (kernel 5.12). */
-  readonly owners?: OwnerShift | undefined;
+  readonly owners?: Pick<OwnerShift, "fd"> | undefined;
 }
 
 /** A path, or one by a descriptor (`/proc/self/fd/N`) with the name that errors shall show. */
@@ -73,7 +73,7 @@ export function moveMount(doing: string, tree: number, target: string | number):
 }
 
 /** Says what is in the way: the kernel only answers that the argument is invalid. */
-function shiftOwners(source: string, tree: number, owners: OwnerShift, recursive: boolean): void {
+function shiftOwners(source: string, tree: number, owners: Pick<OwnerShift, "fd">, recursive: boolean): void {
   const doing = `cannot map the owners of the files in ${source} into a user namespace`;
   try {
     setAttributes(doing, tree, MOUNT_ATTR_IDMAP, 0, recursive, owners.fd);

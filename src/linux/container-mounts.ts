@@ -24,6 +24,8 @@ export interface AttachOptions {
   /** What is made where nothing is, with the folders on the way there. */
   readonly sort: "folder" | "file";
   readonly propagation?: Propagation;
+  /** Of what is made. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 /** A mount as it is found at a path. */
@@ -51,8 +53,9 @@ export class MountSession implements AsyncDisposable {
   #helper: ReturnType<typeof startHelper> | undefined;
 
   /** A copy of a mount of the host (see `cloneMount`). */
-  async clone(source: string, options: BindOptions): Promise<LooseMount> {
-    return this.#one({ do: "clone", source, options });
+  async clone(source: string, { owners, ...options }: BindOptions): Promise<LooseMount> {
+    const shift = owners === undefined ? {} : { owners: `/proc/${process.pid}/fd/${owners.fd}` };
+    return this.#one({ do: "clone", source, options, ...shift });
   }
 
   async make(fileSystem: FileSystemMount): Promise<LooseMount> {
@@ -69,7 +72,7 @@ export class MountSession implements AsyncDisposable {
    * Takes a mount and those below it off, all or none. Rejects "conflict" (EBUSY) while one is in use, unless `lazy`:
    * then who uses it keeps it.
    */
-  async detach(pid: number, mount: FoundMount, options: { lazy: boolean }): Promise<DetachedMount[]> {
+  async detach(pid: number, mount: Pick<FoundMount, "tree">, options: { lazy: boolean }): Promise<DetachedMount[]> {
     const all = mount.tree.map(({ mountPoint }) => mountPoint);
     const places = options.lazy ? all.slice(-1) : all;
     const request = { do: "detach", namespace: namespaceOf(pid), places, lazy: options.lazy } as const;

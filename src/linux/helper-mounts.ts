@@ -6,6 +6,7 @@ import {
   AT_FDCWD,
   AT_RECURSIVE,
   AT_REMOVEDIR,
+  AT_SYMLINK_NOFOLLOW,
   checked,
   cString,
   O_CLOEXEC,
@@ -16,14 +17,29 @@ import {
 } from "./libc.ts";
 import { type FileSystemMount, newFileSystem } from "./mount.ts";
 import { mountIdOf } from "./mountinfo.ts";
-import { EEXIST, EINVAL, ENOENT, ENOTDIR, hasErrno, SyscallError, type SyscallFailure } from "./syscall-error.ts";
+import {
+  EEXIST,
+  EINVAL,
+  EISDIR,
+  ENOENT,
+  ENOTDIR,
+  hasErrno,
+  SyscallError,
+  type SyscallFailure,
+} from "./syscall-error.ts";
 
 /**
  * `namespace` is the path of a mount namespace, in which the other paths are; those of `clone` are the host's. `tree`
  * is a mount without a place, by the number that an answer gave it.
  */
 export type MountRequest =
-  | { readonly do: "clone"; readonly source: string; readonly options: BindOptions }
+  | {
+      readonly do: "clone";
+      readonly source: string;
+      readonly options: Omit<BindOptions, "owners">;
+      /** Path of the user namespace into which the owners of files are shifted. */
+      readonly owners?: string;
+    }
   | { readonly do: "make"; readonly fileSystem: FileSystemMount }
   | {
       readonly do: "attach";
@@ -33,6 +49,8 @@ export type MountRequest =
       /** What is made where nothing is. */
       readonly sort: "folder" | "file";
       readonly propagation?: Propagation;
+      /** Of what is made. */
+      readonly owner?: { readonly uid: number; readonly gid: number };
     }
   /** Takes the mounts at `places` off, in this order. */
   | { readonly do: "detach"; readonly namespace: string; readonly places: readonly string[]; readonly lazy: boolean }
@@ -77,7 +95,7 @@ function answerTo(request: MountRequest): MountAnswer {
 function perform(request: MountRequest): MountResult {
   switch (request.do) {
     case "clone":
-      return { trees: [identified(cloneMount(request.source, request.options))] };
+      return { trees: [identified(clone(request))] };
     case "make":
       return { trees: [identified(newFileSystem(request.fileSystem))] };
     case "attach":
@@ -87,6 +105,16 @@ function perform(request: MountRequest): MountResult {
     case "remove":
       inside(request.namespace, () => request.paths.forEach(removeEmpty));
       return {};
+  }
+}
+
+function clone({ source, options, owners }: Extract<MountRequest, { do: "clone" }>): number {
+  if (owners === undefined) return cloneMount(source, options);
+  const fd = openPath(owners, 0);
+  try {
+    return cloneMount(source, { ...options, owners: { fd } });
+  } finally {
+    closeFd(fd);
   }
 }
 
@@ -133,11 +161,15 @@ function enter(doing: string, namespace: number): void {
   }
 }
 
-function attach({ tree, destination, sort, propagation }: Extract<MountRequest, { do: "attach" }>): string[] {
+function attach({ tree, destination, sort, propagation, owner }: Extract<MountRequest, { do: "attach" }>): string[] {
   const doing = `cannot mount at ${destination}`;
   const made: string[] = [];
   try {
-    const target = mountPoint(doing, destination, sort, made);
+    const target = mountPoint(doing, destination, sort, (folder, name, path) => {
+      made.push(path);
+      if (owner === undefined) return;
+      checked(doing, path, "fchownat", folder, cString(name), owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW);
+    });
     try {
       const isFolder = sortOf(doing, destination) === "folder";
       // The kernel would only say that the argument is invalid.
@@ -160,7 +192,12 @@ function attach({ tree, destination, sort, propagation }: Extract<MountRequest, 
 }
 
 /** Opens `destination`, made first where it is not there: links lead nowhere but to places in the container. */
-function mountPoint(doing: string, destination: string, sort: "folder" | "file", made: string[]): number {
+function mountPoint(
+  doing: string,
+  destination: string,
+  sort: "folder" | "file",
+  made: (folder: number, name: string, path: string) => void,
+): number {
   const names = destination.split("/").filter((name) => name !== "");
   let at = open(doing, "/");
   let path = "";
@@ -168,7 +205,7 @@ function mountPoint(doing: string, destination: string, sort: "folder" | "file",
     const isFile = sort === "file" && index === names.length - 1;
     const next = `${path}/${name}`;
     try {
-      if (make(doing, at, name, next, isFile)) made.push(next);
+      if (make(doing, at, name, next, isFile)) made(at, name, next);
       const opened = open(doing, next);
       closeFd(at);
       at = opened;
@@ -256,7 +293,6 @@ const CLONE_FS = 0x200;
 const CLONE_NEWNS = 0x20000;
 const RESOLVE_NO_MAGICLINKS = 2;
 const RESOLVE_IN_ROOT = 0x10;
-const EISDIR = 21;
 const OPEN_TREE_CLONE = 1;
 const UMOUNT_NOFOLLOW = 8;
 const MNT_DETACH = 2;

@@ -1,4 +1,4 @@
-/** The two things nfnetlink is asked for directly: whether anyone changed nftables, and to forget UDP flows. */
+/** The two things nfnetlink is asked for directly: whether anyone changed nftables, and to forget flows. */
 import { BodyWriter, type NetlinkRequest, parseAttributes, viewOf } from "./netlink-message.ts";
 import type { Netlink } from "./netlink.ts";
 import { ENOENT, hasErrno } from "./syscall-error.ts";
@@ -12,15 +12,24 @@ export function nftablesGeneration(netlink: Netlink): number {
   return id === undefined ? 0 : viewOf(id).getUint32(0, false);
 }
 
+/** Which tracked flows are meant: those that were first sent to `port`, on any address. */
+export interface FlowsTo {
+  protocol: "tcp" | "udp" | "sctp";
+  port: number;
+  /** Only those that were led to this IPv4 address. */
+  target?: number;
+}
+
 /**
- * Forgets the UDP flows that were first sent to `port`, on any address. NAT is decided once per flow, and a
- * client that keeps sending would keep reaching what the port was before (or nobody). The kernel walks its whole
- * table: some ms where it holds 100,000 flows. Kernels before 5.8 list too much; the port is compared here again.
+ * Forgets flows. NAT is decided once per flow, and a client that keeps sending would keep reaching what the port was
+ * before (or nobody). The kernel walks its whole table: some ms where it holds 100,000 flows. Kernels before 5.8 list
+ * too much; all is compared here again.
  */
-export function forgetUdpFlows(netlink: Netlink, port: number): number {
+export function forgetFlows(netlink: Netlink, flows: FlowsTo): number {
+  const number = PROTOCOLS[flows.protocol];
   const body = header(AF_INET)
     .nested(CTA_TUPLE_ORIG, (tuple) => {
-      tuple.nested(CTA_TUPLE_PROTO, (proto) => proto.u8(CTA_PROTO_NUM, IPPROTO_UDP).u16be(CTA_PROTO_DST_PORT, port));
+      tuple.nested(CTA_TUPLE_PROTO, (proto) => proto.u8(CTA_PROTO_NUM, number).u16be(CTA_PROTO_DST_PORT, flows.port));
     })
     .nested(CTA_FILTER, (filter) => filter.u32(CTA_FILTER_ORIG_FLAGS, FILTER_PROTO_NUM | FILTER_PROTO_DST_PORT));
   const list = {
@@ -31,8 +40,10 @@ export function forgetUdpFlows(netlink: Netlink, port: number): number {
   };
   let forgotten = 0;
   for (const message of netlink.dump(list)) {
-    const tuple = parseAttributes(message.body.subarray(NFGENMSG)).get(CTA_TUPLE_ORIG);
-    if (tuple === undefined || !isUdpTo(tuple, port)) continue;
+    const flow = parseAttributes(message.body.subarray(NFGENMSG));
+    const tuple = flow.get(CTA_TUPLE_ORIG);
+    if (tuple === undefined || !isTo(tuple, number, flows.port)) continue;
+    if (flows.target !== undefined && sourceOf(flow.get(CTA_TUPLE_REPLY)) !== flows.target) continue;
     if (remove(netlink, tuple)) forgotten++;
   }
   return forgotten;
@@ -55,10 +66,18 @@ function remove(netlink: Netlink, tuple: Uint8Array): boolean {
   }
 }
 
-function isUdpTo(tuple: Uint8Array, port: number): boolean {
+function isTo(tuple: Uint8Array, protocol: number, port: number): boolean {
   const proto = parseAttributes(parseAttributes(tuple).get(CTA_TUPLE_PROTO) ?? new Uint8Array(0));
   const to = proto.get(CTA_PROTO_DST_PORT);
-  return proto.get(CTA_PROTO_NUM)?.[0] === IPPROTO_UDP && to !== undefined && viewOf(to).getUint16(0, false) === port;
+  return proto.get(CTA_PROTO_NUM)?.[0] === protocol && to !== undefined && viewOf(to).getUint16(0, false) === port;
+}
+
+/** Whose answers the flow expects. */
+function sourceOf(tuple: Uint8Array | undefined): number | undefined {
+  const source = parseAttributes(
+    parseAttributes(tuple ?? new Uint8Array(0)).get(CTA_TUPLE_IP) ?? new Uint8Array(0),
+  ).get(CTA_IP_V4_SRC);
+  return source === undefined ? undefined : viewOf(source).getUint32(0, false);
 }
 
 /** nfgenmsg: family, version, resource. */
@@ -68,7 +87,7 @@ function header(family: number): BodyWriter {
 
 const NFGENMSG = 4;
 const AF_INET = 2;
-const IPPROTO_UDP = 17;
+const PROTOCOLS = { tcp: 6, udp: 17, sctp: 132 } as const;
 const NLA_F_NESTED = 0x8000;
 
 const NFNL_SUBSYS_CTNETLINK = 1;
@@ -79,6 +98,9 @@ const IPCTNL_MSG_CT_GET = 1;
 const IPCTNL_MSG_CT_DELETE = 2;
 
 const CTA_TUPLE_ORIG = 1;
+const CTA_TUPLE_REPLY = 2;
+const CTA_TUPLE_IP = 1;
+const CTA_IP_V4_SRC = 1;
 const CTA_TUPLE_PROTO = 2;
 const CTA_FILTER = 25;
 const CTA_PROTO_NUM = 1;

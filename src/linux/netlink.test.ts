@@ -13,7 +13,7 @@ import {
   linkCounters,
   listLinks,
 } from "./netlink-link.ts";
-import { forgetUdpFlows, nftablesGeneration } from "./netlink-netfilter.ts";
+import { forgetFlows, nftablesGeneration } from "./netlink-netfilter.ts";
 import {
   addAddress,
   addDefaultRoute,
@@ -171,9 +171,9 @@ function insideTests(): void {
       socket.send("x", port, "127.0.0.1");
       socket.close();
     }
-    expect(forgetUdpFlows(netfilter, 4711)).toBe(1);
-    expect(forgetUdpFlows(netfilter, 4711)).toBe(0);
-    expect(forgetUdpFlows(netfilter, 4712)).toBe(1);
+    expect(forgetFlows(netfilter, { protocol: "udp", port: 4711 })).toBe(1);
+    expect(forgetFlows(netfilter, { protocol: "udp", port: 4711 })).toBe(0);
+    expect(forgetFlows(netfilter, { protocol: "udp", port: 4712 })).toBe(1);
     nft.run("cannot stop tracking", "delete table ip track");
   });
 }

@@ -6,8 +6,6 @@ import type {
   ContainerUpdateBody,
   HealthConfig,
   HostConfig,
-  Mount,
-  PortMap,
   Resources,
   RestartPolicy,
 } from "#api/types/container.ts";
@@ -26,6 +24,8 @@ import {
   textSet,
   words,
 } from "./decode.ts";
+import { changesSchema } from "./change.ts";
+import { mountSchema, portBindingsSchema } from "./container-parts.ts";
 import { networkingConfigSchema } from "./network.ts";
 
 const healthcheck: z.ZodType<HealthConfig | null> = z
@@ -147,60 +147,6 @@ const resourcesShape = {
   IOMaximumBandwidth: integer,
 };
 
-const mountTypes = ["", "bind", "volume", "tmpfs", "npipe", "cluster", "image"] as const;
-const propagations = ["", "rprivate", "private", "rshared", "shared", "rslave", "slave"] as const;
-
-const mount = z
-  .object({
-    Type: oneOf(mountTypes, (value) => `invalid mount config for type ${JSON.stringify(value)}: mount type unknown`),
-    Source: text,
-    Target: text,
-    ReadOnly: flag,
-    Consistency: text,
-    BindOptions: z
-      .object({
-        Propagation: oneOf(
-          propagations,
-          (value) => `invalid mount config for type "bind": invalid propagation mode: ${String(value)}`,
-        ),
-        NonRecursive: flag,
-        CreateMountpoint: flag,
-        ReadOnlyNonRecursive: flag,
-        ReadOnlyForceRecursive: flag,
-      })
-      .nullish(),
-    VolumeOptions: z
-      .object({
-        NoCopy: flag,
-        Labels: textMap,
-        Subpath: text,
-        DriverConfig: z.object({ Name: text, Options: textMap }).nullish(),
-      })
-      .nullish(),
-    ImageOptions: z.object({ Subpath: text }).nullish(),
-    TmpfsOptions: z.object({ SizeBytes: integer, Mode: integer, Options: list(textList) }).nullish(),
-  })
-  .transform((wire): Mount => {
-    const { Type, VolumeOptions, BindOptions, ImageOptions, TmpfsOptions, ...rest } = wire;
-    const { DriverConfig, ...volume } = VolumeOptions ?? {};
-    return omitEmpty<Mount>(
-      {
-        ...(Type === "" ? {} : { Type }),
-        ...rest,
-        BindOptions: BindOptions ?? null,
-        VolumeOptions: VolumeOptions == null ? null : { ...volume, ...(DriverConfig == null ? {} : { DriverConfig }) },
-        ImageOptions: ImageOptions ?? null,
-        TmpfsOptions: TmpfsOptions ?? null,
-      },
-      ["Source", "Target", "ReadOnly", "Consistency", "BindOptions", "VolumeOptions", "ImageOptions", "TmpfsOptions"],
-    );
-  });
-
-const portBindings: z.ZodType<PortMap | null> = z
-  .record(z.string(), list(z.object({ HostIp: text, HostPort: text })))
-  .nullish()
-  .transform((map) => map ?? null);
-
 const hostConfigShape = {
   Binds: textList,
   ContainerIDFile: text,
@@ -209,7 +155,7 @@ const hostConfigShape = {
     .nullish()
     .transform((config) => config ?? { Type: "", Config: null }),
   NetworkMode: text,
-  PortBindings: portBindings,
+  PortBindings: portBindingsSchema,
   RestartPolicy: restartPolicy,
   AutoRemove: flag,
   VolumeDriver: text,
@@ -242,7 +188,7 @@ const hostConfigShape = {
   Runtime: text,
   Isolation: text,
   ...resourcesShape,
-  Mounts: list(mount),
+  Mounts: list(mountSchema),
   MaskedPaths: textList,
   ReadonlyPaths: textList,
   Init: optionalFlag,
@@ -295,7 +241,7 @@ export const commitConfigSchema: z.ZodType<Partial<ContainerConfig>> = z.looseOb
 
 /** Body of `POST /containers/{id}/update`: only what the client named. */
 export const containerUpdateSchema: z.ZodType<ContainerUpdateBody> = z
-  .object({ ...resourcesShape, RestartPolicy: restartPolicy })
+  .object({ ...resourcesShape, RestartPolicy: restartPolicy, Changes: changesSchema })
   .partial()
   .transform(
     (body) =>

@@ -11,7 +11,7 @@ export function decodeWith<T>(schema: z.ZodType<T>, value: unknown): T {
 }
 
 function describe(issue: z.core.$ZodIssue): string {
-  if (issue.code === "custom" || issue.code === "invalid_value") return issue.message;
+  if (["custom", "invalid_value", "unrecognized_keys"].includes(issue.code)) return issue.message;
   if (issue.code === "invalid_union" && issue.errors[0]?.[0] !== undefined) {
     const inner = issue.errors[0][0];
     return describe({ ...inner, path: [...issue.path, ...inner.path] });

@@ -9,7 +9,7 @@ import type {
 import type { NetworkingConfig } from "#api/types/container.ts";
 import { flag, integer, list, optionalFlag, text, textList, textMap } from "./decode.ts";
 
-const endpoint: z.ZodType<Partial<EndpointSettings> | null> = z
+export const endpointSchema: z.ZodType<Partial<EndpointSettings> | null> = z
   .object({
     IPAMConfig: z
       .object({ IPv4Address: text, IPv6Address: text, LinkLocalIPs: textList.transform((ips) => ips ?? []) })
@@ -36,7 +36,7 @@ const endpoint: z.ZodType<Partial<EndpointSettings> | null> = z
 export const networkingConfigSchema: z.ZodType<NetworkingConfig> = z
   .object({
     EndpointsConfig: z
-      .record(z.string(), endpoint)
+      .record(z.string(), endpointSchema)
       .nullish()
       .transform((map) => map ?? null),
   })
@@ -72,6 +72,6 @@ export const networkCreateSchema: z.ZodType<NetworkCreateBody> = z.object({
 
 export const networkConnectSchema: z.ZodType<NetworkConnectBody> = z.object({
   Container: text,
-  EndpointConfig: endpoint,
+  EndpointConfig: endpointSchema,
 });
 export const networkDisconnectSchema: z.ZodType<NetworkDisconnectBody> = z.object({ Container: text, Force: flag });

@@ -1,4 +1,5 @@
 /** Wire objects of `/containers`: Engine API v1.50 field for field, as the daemon sends and clients read them. */
+import type { ContainerChanges } from "./change.ts";
 import type { EndpointSettings } from "./network.ts";
 import type { Platform } from "./system.ts";
 
@@ -384,7 +385,11 @@ export interface FilesystemChange {
   Kind: 0 | 1 | 2;
 }
 /** Body of `POST /containers/{id}/update`. */
-export type ContainerUpdateBody = Nullable<Partial<Resources>> & { RestartPolicy?: RestartPolicy | null };
+export type ContainerUpdateBody = Nullable<Partial<Resources>> & {
+  RestartPolicy?: RestartPolicy | null;
+  /** Berth's own. */
+  Changes?: ContainerChanges | null;
+};
 export interface ContainerUpdateResponse {
   Warnings: List<string>;
 }

@@ -1,4 +1,5 @@
 /** What the operations on containers work with; wired once by the engine. */
+import type { ChangeJournal } from "#engine/change/journal.ts";
 import type { EventBus } from "#engine/event/bus.ts";
 import type { ImageService } from "#engine/image/service.ts";
 import type { NetworkService } from "#engine/network/service.ts";
@@ -23,6 +24,8 @@ export interface EngineContext {
   readonly layout: Layout;
   readonly log: Logger;
   readonly containers: ContainerStore;
+  /** Changes of running containers that are under way. */
+  readonly journal: ChangeJournal;
   readonly images: ImageService;
   readonly snapshots: Snapshots;
   readonly networks: NetworkService;

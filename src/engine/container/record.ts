@@ -5,7 +5,7 @@ import type { Span } from "#engine/users/subordinate.ts";
 import { NEVER } from "#lib/time.ts";
 import type { Digest } from "#oci/digest.ts";
 
-/** Fixed when the container is made; only the name can change later. */
+/** Fixed when the container is made; only its name and what `update` changes are not. */
 export interface ContainerRecord {
   id: string;
   name: string;
@@ -22,6 +22,8 @@ export interface ContainerRecord {
   mounts: ResolvedMount[];
   /** Ids of the host that are this container's alone (`--userns=auto`). */
   idSpan?: Span;
+  /** Variables that were taken from the container while it ran: its first process has them, and nobody else. */
+  unsetEnv?: string[];
 }
 
 /** Changes with every start and exit. */

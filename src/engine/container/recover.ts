@@ -1,5 +1,6 @@
 /** What a starting daemon does about the containers of the one before it. */
 import { statSync } from "node:fs";
+import { restorePorts, undoChanges } from "#engine/change/recover.ts";
 import { monitorFiles } from "#engine/runtime/conmon.ts";
 import { type ExitRecord, UNKNOWN_EXIT } from "#engine/runtime/exits.ts";
 import { findMonitor, readPid } from "#engine/runtime/monitors.ts";
@@ -35,11 +36,13 @@ export async function recoverContainers(context: EngineContext, lifecycle: Lifec
   const living = new Set(alive.map(({ id }) => id));
   await endStrays(context, living);
   endStrayProbes(context.layout, living);
+  restorePorts(context);
   await networks.recover([...living]);
   for (const container of alive) {
     adoptPause(context, container);
     lifecycle.adopt(container);
   }
+  await undoChanges(context, living);
   await removeStrays(context, living);
   for (const [container, { exit, oomKilled }] of ended) {
     if (exit === undefined) {

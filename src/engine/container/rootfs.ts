@@ -101,7 +101,8 @@ function hold(
   return target;
 }
 
-function openSubpath(volume: string, subpath: string): number {
+/** A descriptor (O_PATH) of the part, which the caller closes. Throws "invalid" where it is absent. */
+export function openSubpath(volume: string, subpath: string): number {
   try {
     return openInRoot(volume, subpath, O_PATH);
   } catch (cause) {

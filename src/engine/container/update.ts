@@ -1,17 +1,20 @@
 /** `update`: changes what a container may use, how it restarts and what it is joined to, while it runs. */
-import type { ContainerUpdateBody, ContainerUpdateResponse } from "#api/types/container.ts";
+import type { ContainerUpdateBody, ContainerUpdateResponse, Resources } from "#api/types/container.ts";
+import { applyChange } from "#engine/change/apply.ts";
+import { type ChangePlan, planChanges } from "#engine/change/plan.ts";
 import { validateResources } from "#engine/spec/resources-validate.ts";
 import { validateRestartPolicy } from "#engine/spec/validate.ts";
 import { EngineError, errorKind, errorMessage } from "#lib/errors.ts";
+import { MountSession } from "#linux/container-mounts.ts";
 import type { Container } from "./container.ts";
 import { announce, type EngineContext } from "./context.ts";
-import { changeLimits } from "./live-limits.ts";
-import type { ContainerRecord } from "./record.ts";
 import { isRunning } from "./record.ts";
-import { askedResources, asksForLimits, mergeResources, mergeRestartPolicy } from "./update-resources.ts";
+import { askedResources, mergeResources, mergeRestartPolicy } from "./update-resources.ts";
 
 /**
- * One request is one transaction: where any part of it fails, container, host and record are as they were.
+ * One request is one transaction: where any part of it fails, container, host and record are as they were. A daemon
+ * that dies before the answer has changed nothing either: the next one takes back what was half-done.
+ *
  * Throws kind "invalid" for what no container could have, else an error that opens with `Cannot update container`.
  */
 export async function updateContainer(
@@ -27,25 +30,46 @@ export async function updateContainer(
   try {
     assertKept(container);
     const { hostConfig } = container.record;
-    const next: ContainerRecord = {
+    const limited = {
       ...container.record,
       hostConfig: {
         ...mergeResources(hostConfig, asked),
         RestartPolicy: mergeRestartPolicy(hostConfig, body.RestartPolicy),
       },
     };
-    await using undo = new AsyncDisposableStack();
-    if (isRunning(container.state) && asksForLimits(asked)) {
-      undo.defer(await changeLimits(context, container.id, next.hostConfig, asked));
-    }
-    context.containers.replaceRecord(container, next);
-    undo.move();
+    await carryOut(context, container, planChanges(context, container, limited, body.Changes ?? {}), asked);
   } catch (error) {
     const message = `Cannot update container ${container.id}: ${errorMessage(error)}`;
     throw new EngineError(errorKind(error), message, { cause: error });
   }
   announce(context, container, "update");
   return { Warnings: warnings.length === 0 ? null : warnings };
+}
+
+async function carryOut(
+  context: EngineContext,
+  container: Container,
+  plan: ChangePlan,
+  asked: Resources,
+): Promise<void> {
+  const { containers, volumes, journal } = context;
+  const before = { unsetEnv: [], ...container.record };
+  await using session = new MountSession();
+  await using undo = new AsyncDisposableStack();
+  const change = { container, plan, asked, session, undo };
+  const afterwards = isRunning(container.state) ? await applyChange(context, change) : undefined;
+  try {
+    journal.finish(container.id, () => {
+      volumes.acquire(container.id, plan.mounts.add);
+      volumes.keepOnly(container.id, plan.next.mounts);
+      containers.replaceRecord(container, plan.next);
+    });
+  } catch (error) {
+    Object.assign(container.record, before);
+    throw error;
+  }
+  undo.move();
+  afterwards?.();
 }
 
 function assertKept({ removing, state }: Container): void {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { ExecConfig } from "#api/types/exec.ts";
 import type { Container } from "#engine/container/container.ts";
 import type { EngineContext } from "#engine/container/context.ts";
-import { execEnvironment } from "#engine/spec/environment.ts";
+import { execEnvironment, presentEnvironment } from "#engine/spec/environment.ts";
 import type { ProcessSpec, RuntimeSpec } from "#engine/spec/types.ts";
 import { resolveUser } from "#engine/spec/user.ts";
 import { EngineError } from "#lib/errors.ts";
@@ -13,7 +13,8 @@ import { EngineError } from "#lib/errors.ts";
 export function execProcess(context: EngineContext, container: Container, config: ExecConfig): ProcessSpec {
   const { layout, host } = context;
   const bundle = JSON.parse(readFileSync(join(layout.bundle(container.id), "config.json"), "utf8")) as RuntimeSpec;
-  const base = bundle.process;
+  const { config: present, unsetEnv } = container.record;
+  const base = { ...bundle.process, env: presentEnvironment(bundle.process.env, present, unsetEnv) };
   const asked = config.User || container.record.config.User;
   const user = resolveUser(layout.rootfs(container.id), asked, container.record.hostConfig.GroupAdd ?? []);
   const cwd = config.WorkingDir || base.cwd;

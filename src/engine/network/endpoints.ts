@@ -1,7 +1,7 @@
 /** Makes endpoints, leads routes and ports to them, and takes them apart without anyone waiting for the kernel. */
 import { formatIpv4, parseIpv4 } from "#lib/ipv4.ts";
 import type { Logger } from "#lib/log.ts";
-import { forgetUdpFlows } from "#linux/netlink-netfilter.ts";
+import { forgetFlows } from "#linux/netlink-netfilter.ts";
 import type { Netlink } from "#linux/netlink.ts";
 import type { BridgeNetworks } from "./bridge-networks.ts";
 import type { Firewall } from "./firewall.ts";
@@ -95,6 +95,13 @@ export class Endpoints {
     this.#forgetFlows(ports);
   }
 
+  /** Cuts what is connected to a container by ports that were its own. */
+  cut(ports: readonly PublishedPort[], containerAddress: string): void {
+    const target = parseIpv4(containerAddress) ?? 0;
+    for (const { protocol, hostPort } of ports)
+      forgetFlows(this.#parts.netfilter, { protocol, port: hostPort, target });
+  }
+
   /** Removes a namespace with its endpoints in the background. Their addresses are free once the interfaces are gone. */
   dismantle(path: string, endpoints: readonly Endpoint[]): void {
     const keys = endpoints.map(({ networkId, ipAddress }) => leaseKey(networkId, ipAddress));
@@ -181,7 +188,7 @@ export class Endpoints {
       if (protocol !== "udp") continue;
       void this.#inBackground(`cannot forget the flows of port ${hostPort}/udp`, async () => {
         await Bun.sleep(0);
-        forgetUdpFlows(this.#parts.netfilter, hostPort);
+        forgetFlows(this.#parts.netfilter, { protocol, port: hostPort });
       });
     }
   }

@@ -37,8 +37,7 @@ export class PortBook {
  */
 export class PortClaims implements Disposable {
   readonly #book: PortBook;
-  readonly #entries: HostPort[] = [];
-  readonly #sockets: number[] = [];
+  readonly #claims: { port: HostPort; socket: number | undefined }[] = [];
 
   constructor(book: PortBook) {
     this.#book = book;
@@ -56,9 +55,11 @@ export class PortClaims implements Disposable {
       for (let wanted = hostPorts.first; wanted <= hostPorts.last; wanted++) {
         if (this.#book.holds({ protocol, hostAddress, hostPort: wanted })) continue;
         try {
-          const hostPort = wanted === 0 ? this.#bindAny(protocol, hostAddress) : wanted;
-          if (wanted !== 0) this.#bind(protocol, hostAddress, wanted);
-          this.#enter({ protocol, hostAddress, hostPort });
+          const { hostPort, socket } =
+            wanted === 0
+              ? this.#bindAny(protocol, hostAddress)
+              : { hostPort: wanted, socket: bind(protocol, hostAddress, wanted) };
+          this.#enter({ protocol, hostAddress, hostPort }, socket);
           return { protocol, containerPort, hostAddress, hostPort };
         } catch (error) {
           failure = error;
@@ -71,62 +72,79 @@ export class PortClaims implements Disposable {
 
   /** Claims the port of a container that has it already; false where another program has taken it meanwhile. */
   keep(port: HostPort): boolean {
-    this.#enter(port);
+    let socket: number | undefined;
     try {
-      this.#bind(port.protocol, port.hostAddress, port.hostPort);
+      socket = bind(port.protocol, port.hostAddress, port.hostPort);
       return true;
     } catch (error) {
       if (hasErrno(error, EADDRINUSE, EADDRNOTAVAIL)) return false;
       throw error;
+    } finally {
+      this.#enter(port, socket);
+    }
+  }
+
+  /** Frees these. */
+  release(ports: readonly HostPort[]): void {
+    const same = (a: HostPort, b: HostPort): boolean =>
+      a.protocol === b.protocol && a.hostAddress === b.hostAddress && a.hostPort === b.hostPort;
+    const gone = this.#claims.filter((claim) => ports.some((port) => same(port, claim.port)));
+    for (const claim of gone) {
+      this.#claims.splice(this.#claims.indexOf(claim), 1);
+      this.#free(claim);
     }
   }
 
   /** Frees all ports. */
   [Symbol.dispose](): void {
-    for (const socket of this.#sockets.splice(0)) closeFd(socket);
-    for (const entry of this.#entries.splice(0)) this.#book.remove(entry);
+    for (const claim of this.#claims.splice(0)) this.#free(claim);
   }
 
-  #enter(port: HostPort): void {
+  #enter(port: HostPort, socket: number | undefined): void {
     this.#book.add(port);
-    this.#entries.push(port);
+    this.#claims.push({ port, socket });
+  }
+
+  #free({ port, socket }: { port: HostPort; socket: number | undefined }): void {
+    if (socket !== undefined) closeFd(socket);
+    this.#book.remove(port);
   }
 
   /** Lets the kernel pick a free port and claims that: a port bound as 0 would be given up by the `shutdown` below. */
-  #bindAny(protocol: Protocol, hostAddress: number): number {
+  #bindAny(protocol: Protocol, hostAddress: number): { hostPort: number; socket: number | undefined } {
     for (let attempt = 1; ; attempt++) {
       const hostPort = freePort(protocol, hostAddress);
       if (this.#book.holds({ protocol, hostAddress, hostPort })) continue;
       try {
-        this.#bind(protocol, hostAddress, hostPort);
-        return hostPort;
+        return { hostPort, socket: bind(protocol, hostAddress, hostPort) };
       } catch (error) {
         // Somebody was faster.
         if (!hasErrno(error, EADDRINUSE) || attempt === PICK_ATTEMPTS) throw error;
       }
     }
   }
+}
 
-  #bind(protocol: Protocol, address: number, port: number): void {
-    const socket = openSocket(protocol);
-    if (socket === undefined) return;
-    try {
-      const name = socketAddress(address, port);
-      const shown = `${formatIpv4(address)}:${port}`;
-      // A listener's leftovers in TIME_WAIT must not count, a socket of another program must: the kernel
-      // checks that for real at listen, which is undone at once so that nothing can connect here.
-      if (protocol === "tcp") setReuse(socket, true);
-      checked("cannot claim a port", shown, "bind", socket, name, name.length);
-      if (protocol === "tcp") {
-        checked("cannot claim a port", shown, "listen", socket, 1);
-        checked("cannot claim a port", shown, "shutdown", socket, SHUT_RD);
-        setReuse(socket, false);
-      }
-      this.#sockets.push(socket);
-    } catch (error) {
-      closeFd(socket);
-      throw error;
+/** A socket that has the port; undefined where the kernel has none of that protocol. */
+function bind(protocol: Protocol, address: number, port: number): number | undefined {
+  const socket = openSocket(protocol);
+  if (socket === undefined) return undefined;
+  try {
+    const name = socketAddress(address, port);
+    const shown = `${formatIpv4(address)}:${port}`;
+    // A listener's leftovers in TIME_WAIT must not count, a socket of another program must: the kernel
+    // checks that for real at listen, which is undone at once so that nothing can connect here.
+    if (protocol === "tcp") setReuse(socket, true);
+    checked("cannot claim a port", shown, "bind", socket, name, name.length);
+    if (protocol === "tcp") {
+      checked("cannot claim a port", shown, "listen", socket, 1);
+      checked("cannot claim a port", shown, "shutdown", socket, SHUT_RD);
+      setReuse(socket, false);
     }
+    return socket;
+  } catch (error) {
+    closeFd(socket);
+    throw error;
   }
 }
 

@@ -59,7 +59,8 @@ function chosen(override: readonly string[] | undefined, otherwise: readonly str
   return override !== undefined && override.length > 0 ? override : otherwise;
 }
 
-function readOrEmpty(path: string): string {
+/** For files that may be absent. */
+export function readOrEmpty(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {

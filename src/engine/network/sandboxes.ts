@@ -1,5 +1,4 @@
 /** Gives running containers their sandboxes and takes them back: namespace, endpoints, ports, resolv.conf and hosts. */
-import { readFileSync } from "node:fs";
 import { EngineError, errorKind, errorMessage } from "#lib/errors.ts";
 import { formatIpv4 } from "#lib/ipv4.ts";
 import type { Logger } from "#lib/log.ts";
@@ -11,9 +10,10 @@ import { hostModeHostsText, hostsText, parseExtraHosts } from "./hosts.ts";
 import type { SandboxLinks, SandboxNamespace } from "./links.ts";
 import { randomId } from "./names.ts";
 import { type Attachment, lookup, planSandbox } from "./plan.ts";
+import { PortChanges, publishing } from "./port-changes.ts";
 import { PortBook, PortClaims } from "./port-claims.ts";
 import { portMap, portRequests, type PublishedPort } from "./ports.ts";
-import { containerResolvConf, hostResolvConfText } from "./resolv-conf.ts";
+import { containerResolvConf, hostResolvConfText, readOrEmpty } from "./resolv-conf.ts";
 import { emptyEndpoint, identity, ownNamespace, usesSpare } from "./sandbox-records.ts";
 import type { NetworkRecord, NetworkStore, SandboxRecord } from "./store.ts";
 import type { Endpoint, NetworkOptions, Sandbox, SandboxRequest } from "./types.ts";
@@ -43,9 +43,11 @@ export class Sandboxes {
   readonly #book = new PortBook();
   readonly #claims = new Map<string, PortClaims>();
   readonly #spares: WarmPool<Spare>;
+  readonly ports: PortChanges;
 
   constructor(parts: SandboxParts) {
     this.#parts = parts;
+    this.ports = new PortChanges(parts.store, parts.endpoints, this.#claims);
     this.#spares = new WarmPool({
       size: parts.options.warm ?? DEFAULT_SPARES,
       make: () => this.#makeSpare(),
@@ -127,6 +129,22 @@ export class Sandboxes {
     this.#regate(socket, { ...sandbox, endpoints: sandbox.endpoints.filter((one) => one !== endpoint) });
     this.#announce("disconnect", endpoint, containerId);
     return true;
+  }
+
+  /** Texts of hosts and resolv.conf as `request` now asks for them; undefined where they are not the container's own. */
+  refresh(request: SandboxRequest): Sandbox | undefined {
+    const sandbox = this.#parts.store.sandboxes.get(request.containerId);
+    if (sandbox === undefined || sandbox.sharedWith !== undefined) return undefined;
+    const host = sandbox.netnsPath === undefined;
+    const extraHosts = this.#extraHosts(request);
+    const addresses = sandbox.endpoints.map(({ ipAddress }) => ipAddress).filter((address) => address !== "");
+    const hosts = host
+      ? hostModeHostsText(readOrEmpty("/etc/hosts"), extraHosts)
+      : hostsText({ ...request, addresses, extra: extraHosts });
+    const resolvConf = host && !choosesDns(request) ? readOrEmpty("/etc/resolv.conf") : this.#resolvConf(request);
+    const next = { ...sandbox, extraHosts, hosts, resolvConf };
+    this.#parts.store.putSandbox(next);
+    return next;
   }
 
   /** Claims the ports of a sandbox that survived. One that was taken meanwhile is only logged: nftables still leads to the container. */
@@ -255,18 +273,11 @@ export class Sandboxes {
       request.publishAll ?? false,
       hostBinding,
     );
-    try {
+    return publishing(request.name, gate, () => {
       const published = claims.claim(wanted, gate.ipAddress);
       this.#parts.endpoints.lead(published, gate);
       return published;
-    } catch (error) {
-      const where = `endpoint ${request.name} (${gate.endpointId})`;
-      throw new EngineError(
-        errorKind(error),
-        `driver failed programming external connectivity on ${where}: ${errorMessage(error)}`,
-        { cause: error },
-      );
-    }
+    });
   }
 
   /** Stores a sandbox whose endpoints changed, and moves its default route and ports to the endpoint that now has them. */
@@ -324,12 +335,4 @@ export class Sandboxes {
 
 function choosesDns({ dns = [], dnsSearch = [], dnsOptions = [] }: SandboxRequest): boolean {
   return dns.length + dnsSearch.length + dnsOptions.length > 0;
-}
-
-function readOrEmpty(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }

@@ -22,6 +22,7 @@ import { SandboxLinks } from "./links.ts";
 import { defaultNames, isDeviceName } from "./names.ts";
 import type { Filters } from "./network-filters.ts";
 import { Networks } from "./networks.ts";
+import type { AppliedPorts, PortChange, SandboxPorts } from "./port-changes.ts";
 import { lookup, planAttachment, planSandbox } from "./plan.ts";
 import { recoverNetworks } from "./recovery.ts";
 import { RuleWatch } from "./rule-watch.ts";
@@ -191,6 +192,26 @@ export class NetworkService {
   async disconnect(network: string, containerId: string): Promise<{ name: string; id: string; detached: boolean }> {
     const record = lookup(this.#store, network);
     return { name: record.name, id: record.id, detached: await this.#sandboxes.disconnect(record, containerId) };
+  }
+
+  /** Publishes and withdraws ports of a running container (see `PortChanges`). */
+  changePorts(containerId: string, change: PortChange): AppliedPorts {
+    return this.#sandboxes.ports.apply(containerId, change);
+  }
+
+  /** For what a crash left half-changed: call it before `recover`. */
+  restorePorts(containerId: string, ports: SandboxPorts): void {
+    this.#sandboxes.ports.restore(containerId, ports);
+  }
+
+  /** What a running container's ports are, for `restorePorts` and to choose from. */
+  publishedPorts(containerId: string): SandboxPorts | undefined {
+    return this.#store.sandboxes.get(containerId);
+  }
+
+  /** Makes the texts of hosts and resolv.conf anew; undefined where the container has none of its own. */
+  refreshFiles(request: SandboxRequest): Sandbox | undefined {
+    return this.#sandboxes.refresh(request);
   }
 
   /** Counters by interface name inside the container, of its sandbox or the one it shares; empty where it has none. */

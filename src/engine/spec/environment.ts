@@ -12,6 +12,16 @@ export function containerEnvironment(config: ContainerConfig, home: string): str
   return withDefaults(override(base, config.Env ?? []), [`HOME=${home}`]);
 }
 
+/** What a running container has by now: the environment of its first process with what was changed since. */
+export function presentEnvironment(
+  started: readonly string[],
+  { Env }: Pick<ContainerConfig, "Env">,
+  unset: readonly string[] = [],
+): string[] {
+  const kept = started.filter((entry) => !unset.includes(keyOf(entry)));
+  return withDefaults(override(kept, Env ?? []), [DEFAULT_PATH]);
+}
+
 /** Environment of an exec: the container's, TERM (tty), then `extra` over them, then HOME where nobody set it. */
 export function execEnvironment(
   container: readonly string[],

@@ -105,7 +105,7 @@ function userMount(mount: ResolvedMount, host: HostFacts): MountSpec {
 }
 
 /** Everything below the source is read-only too, where the kernel can (mount_setattr(2), 5.12). */
-function readOnlyOption({ bind, destination, source }: ResolvedMount, { kernel }: HostFacts): "rro" | "ro" {
+export function readOnlyOption({ bind, destination, source }: ResolvedMount, { kernel }: HostFacts): "rro" | "ro" {
   const can = kernel.major > 5 || (kernel.major === 5 && kernel.minor >= 12);
   if (bind?.readOnlyForceRecursive && !can) {
     throw new EngineError(

@@ -141,6 +141,19 @@ export class VolumeService {
     return orphans;
   }
 
+  has(name: string): boolean {
+    return this.#row(name) !== undefined;
+  }
+
+  /** Notes that a container uses no other volumes than those of `mounts`; of the others those that are `made` are removed. */
+  keepOnly(containerId: string, mounts: readonly ResolvedMount[], made: readonly string[] = []): void {
+    const kept = new Set(mounts.map(({ volume }) => volume?.name));
+    const rows = this.#db.query<{ volume: string }, [string]>("SELECT volume FROM volume_use WHERE container = ?");
+    const forget = this.#db.query("DELETE FROM volume_use WHERE volume = ? AND container = ?");
+    for (const { volume } of rows.all(containerId)) if (!kept.has(volume)) forget.run(volume, containerId);
+    for (const name of made) if (this.has(name) && this.users(name).length === 0) this.#delete(name);
+  }
+
   /** Copies what the image holds at each volume's destination into volumes that are new and empty. `ids`: its owners are shifted so. */
   async populate(mounts: readonly ResolvedMount[], rootfs: string, ids?: IdMap, signal?: AbortSignal): Promise<void> {
     for (const { volume, destination } of mounts) {

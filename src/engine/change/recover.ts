@@ -1,0 +1,74 @@
+/** Takes back the changes of running containers that a crash cut off: nobody was told that they were made. */
+import type { Container } from "#engine/container/container.ts";
+import type { EngineContext } from "#engine/container/context.ts";
+import { errorMessage } from "#lib/errors.ts";
+import { restoreLimits } from "#linux/cgroup-limits.ts";
+import { findMount, MountSession } from "#linux/container-mounts.ts";
+import { hostTexts, refreshHostFiles } from "./host-files.ts";
+import type { ChangeIntent } from "./journal.ts";
+import { attach, detachById, readyMount, targetOf } from "./live-mounts.ts";
+
+/** Before the networks are recovered: they bring the kernel to what is written down of ports. */
+export function restorePorts({ journal, networks }: EngineContext): void {
+  for (const { container, intent } of journal.pending()) {
+    if (intent.ports !== undefined) networks.restorePorts(container, intent.ports);
+  }
+}
+
+/** When containers are adopted and networks recovered. Never rejects: what cannot be brought back is logged. */
+export async function undoChanges(context: EngineContext, living: ReadonlySet<string>): Promise<void> {
+  const { journal, containers, volumes, log } = context;
+  for (const { container: id, intent } of journal.pending()) {
+    const container = containers.find(id);
+    const steps = container !== undefined && living.has(id) ? backSteps(context, container, intent) : [];
+    steps.push(() => volumes.keepOnly(id, container?.record.mounts ?? [], intent.volumes));
+    steps.push(() => journal.finish(id));
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        log.error({ container: id, error: errorMessage(error) }, "cannot take back an unfinished change");
+      }
+    }
+  }
+}
+
+function backSteps(context: EngineContext, container: Container, intent: ChangeIntent): (() => void | Promise<void>)[] {
+  const { networks } = context;
+  const { record, id } = container;
+  return [
+    () => restoreLimits(intent.limits ?? {}),
+    () => undoMounts(context, container, intent),
+    async () => {
+      const configured = record.networkingConfig.EndpointsConfig ?? {};
+      const wanted = new Set([record.hostConfig.NetworkMode, ...Object.keys(configured)].map(nameOf(context)));
+      const joined = new Set(networks.sandbox(id)?.endpoints.map(({ networkName }) => networkName));
+      if (joined.size === 0) return;
+      for (const name of wanted.difference(joined)) await networks.connect(name, id, configured[name] ?? {});
+      for (const name of joined.difference(wanted)) await networks.disconnect(name, id);
+    },
+    () => void refreshHostFiles(context, record, hostTexts(context, id)),
+  ];
+}
+
+async function undoMounts(context: EngineContext, container: Container, intent: ChangeIntent): Promise<void> {
+  const target = targetOf(container);
+  await using session = new MountSession();
+  for (const id of intent.mounts.toReversed()) await detachById(session, target, id);
+  for (const mount of container.record.mounts) {
+    if (!intent.unmounts.includes(mount.destination)) continue;
+    if (findMount(target.pid, mount.destination) !== undefined) continue;
+    await attach(context, session, target, await readyMount(context, session, target, mount));
+  }
+}
+
+/** Configurations name networks by id too. */
+function nameOf({ networks }: EngineContext): (reference: string) => string {
+  return (reference) => {
+    try {
+      return networks.inspect(reference).Name;
+    } catch {
+      return reference;
+    }
+  };
+}

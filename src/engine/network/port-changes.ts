@@ -1,0 +1,91 @@
+/** Publishes and withdraws ports of a container that runs. */
+import type { PortMap } from "#api/types/container.ts";
+import { EngineError, errorKind, errorMessage } from "#lib/errors.ts";
+import type { Endpoints } from "./endpoints.ts";
+import type { PortClaims } from "./port-claims.ts";
+import { portMap, portRequests, type PublishedPort } from "./ports.ts";
+import type { NetworkStore, SandboxRecord } from "./store.ts";
+import type { Endpoint } from "./types.ts";
+
+export interface PortChange {
+  /** As `SandboxRequest.ports`. */
+  add: PortMap;
+  remove: readonly PublishedPort[];
+  /** Keys of Config.ExposedPorts. */
+  exposed: readonly string[];
+}
+
+export interface AppliedPorts {
+  /** Idempotent. */
+  undo(): void;
+  /** Ends connections through ports that were removed. */
+  cut(): void;
+}
+
+/** What a sandbox publishes, for putting it back. */
+export type SandboxPorts = Pick<SandboxRecord, "published" | "ports">;
+
+export class PortChanges {
+  readonly #store: NetworkStore;
+  readonly #endpoints: Endpoints;
+  readonly #claims: ReadonlyMap<string, PortClaims>;
+
+  constructor(store: NetworkStore, endpoints: Endpoints, claims: ReadonlyMap<string, PortClaims>) {
+    this.#store = store;
+    this.#endpoints = endpoints;
+    this.#claims = claims;
+  }
+
+  /** All or none. Throws "conflict" where no port can be published, and what a start with these ports would throw. */
+  apply(containerId: string, { add, remove, exposed }: PortChange): AppliedPorts {
+    const before = this.#store.sandboxes.get(containerId);
+    const claims = this.#claims.get(containerId);
+    const gate = before?.endpoints.find(({ endpointId }) => endpointId === before.gatewayEndpoint);
+    if (before === undefined || claims === undefined || gate === undefined) {
+      throw new EngineError("conflict", "ports cannot be published: the container is in no network that leads out");
+    }
+    const { hostBinding = 0 } = this.#store.networks.get(gate.networkId)?.bridge ?? {};
+    const wanted = portRequests(add, [], false, hostBinding);
+    using undo = new DisposableStack();
+    this.#withdraw(claims, remove);
+    undo.defer(() => {
+      for (const port of remove) claims.keep(port);
+      this.#endpoints.lead(remove, gate);
+    });
+    const added = publishing(before.containerName, gate, () => claims.claim(wanted, gate.ipAddress));
+    undo.defer(() => claims.release(added));
+    publishing(before.containerName, gate, () => this.#endpoints.lead(added, gate));
+    undo.defer(() => this.#endpoints.unlead(added));
+    const kept = before.published.filter((port) => !remove.includes(port));
+    const published = [...kept, ...added].toSorted((a, b) => a.containerPort - b.containerPort);
+    this.restore(containerId, { published, ports: portMap(published, exposed) });
+    undo.defer(() => this.restore(containerId, before));
+    const taken = undo.move();
+    return { undo: () => taken.dispose(), cut: () => this.#endpoints.cut(remove, gate.ipAddress) };
+  }
+
+  /** Writes down what a sandbox publishes: after a crash the kernel is brought to it. */
+  restore(containerId: string, { published, ports }: SandboxPorts): void {
+    const sandbox = this.#store.sandboxes.get(containerId);
+    if (sandbox !== undefined) this.#store.putSandbox({ ...sandbox, published, ports });
+  }
+
+  #withdraw(claims: PortClaims, ports: readonly PublishedPort[]): void {
+    this.#endpoints.unlead(ports);
+    claims.release(ports);
+  }
+}
+
+/** Does `work`, whose failure is told in Docker's words. */
+export function publishing<T>(name: string, gate: Endpoint, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const where = `endpoint ${name} (${gate.endpointId})`;
+    throw new EngineError(
+      errorKind(error),
+      `driver failed programming external connectivity on ${where}: ${errorMessage(error)}`,
+      { cause: error },
+    );
+  }
+}
