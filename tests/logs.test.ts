@@ -1,6 +1,10 @@
 /** Logs: complete, in order, cut as asked, and followed without delay. */
 import { expect, test } from "bun:test";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { LogConfig } from "#api/types/container.ts";
 import { startEngine } from "./harness/engine.ts";
+import { testImage } from "./harness/image.ts";
 import { until } from "./harness/process.ts";
 
 test("all lines come back, with their streams, also without a last line end", async () => {
@@ -86,4 +90,126 @@ test("neither stdout nor stderr asked for is an error; a driver that keeps none 
     message: "Bad parameters: you must choose at least one stream",
   });
   await expect(box.logs()).rejects.toMatchObject({ message: expect.stringContaining("does not support reading") });
+});
+
+test("a log is bounded, from its beginning on, whatever a container writes", async () => {
+  await using engine = await startEngine();
+  const Config = { "max-size": "200k", "max-file": "3", compress: "false" };
+  const box = await engine.run(["seq", "300000"], { HostConfig: { LogConfig: { Type: "json-file", Config } } });
+  await box.wait();
+  const folder = join(engine.dataRoot, "containers", box.id);
+  const onDisk = () => readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+  await until("the log is in bounds", () => onDisk() < 650_000);
+  const { stdout } = await box.logs();
+  expect(stdout).toEndWith("\n299999\n300000\n");
+  expect(stdout.length).toBeGreaterThan(40_000);
+  const { LogPath, HostConfig } = await box.inspect();
+  expect(statSync(LogPath).isFile()).toBe(true);
+  expect(HostConfig.LogConfig).toEqual({ Type: "json-file", Config });
+});
+
+test("what was written while no daemon ran is brought into bounds by the next one", async () => {
+  await using engine = await startEngine();
+  const Config = { "max-size": "100k" };
+  const box = await engine.run(["sh", "-c", "until [ -e /go ]; do sleep 0.05; done; seq 200000; sleep 600"], {
+    HostConfig: { LogConfig: { Type: "local", Config } },
+  });
+  const { State } = await box.inspect();
+  await engine.kill9();
+  await Bun.write(`/proc/${State.Pid}/root/go`, "");
+  const folder = join(engine.dataRoot, "containers", box.id);
+  const size = () => readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+  await until("all is written", () => readFileSync(join(folder, "container.log"), "utf8").endsWith(" 200000\n"));
+  await engine.start();
+  await until("the log is in bounds", () => size() < 500_000);
+  expect((await box.logs("tail=1")).stdout).toBe("200000\n");
+});
+
+test("the daemon's log driver and options are those of containers that name none", async () => {
+  await using engine = await startEngine({
+    arguments: ["--log-driver", "local", "--log-opt", "max-size=5m", "--log-opt", "labels=tier"],
+  });
+  const config = async (LogConfig: LogConfig = { Type: "", Config: {} }) => {
+    const box = await engine.create(["true"], { HostConfig: { LogConfig } });
+    return (await box.inspect()).HostConfig.LogConfig;
+  };
+  expect(await config()).toEqual({ Type: "local", Config: { "max-size": "5m", labels: "tier" } });
+  expect(await config({ Type: "local", Config: { "max-size": "1m" } })).toEqual({
+    Type: "local",
+    Config: { "max-size": "1m", labels: "tier" },
+  });
+  expect(await config({ Type: "json-file", Config: {} })).toEqual({ Type: "json-file", Config: {} });
+  const info = await engine.wire.json<{ LoggingDriver: string; Plugins: { Log: string[] } }>("GET", "/info");
+  expect(info).toMatchObject({ LoggingDriver: "local", Plugins: { Log: ["json-file", "local"] } });
+});
+
+test("details tell the tag and what the options choose; other options are refused in Docker's words", async () => {
+  await using engine = await startEngine();
+  const create = (Type: string, Config: Record<string, string>, more: object = {}) =>
+    engine.create(["echo", "x"], { ...more, HostConfig: { LogConfig: { Type, Config } } });
+  const tag = "{{.Name}}/{{ .ID }}/{{.ImageName}}";
+  const box = await create("json-file", { tag, env: "A" }, { name: "tagged", Env: ["A=1 2", "B=3"] });
+  await box.start();
+  await box.wait();
+  const shown = encodeURIComponent(`tagged/${box.id.slice(0, 12)}/${testImage}`);
+  expect((await box.logs("details=1")).stdout).toBe(`A=1+2,tag=${shown} x\n`);
+  for (const [Type, Config, status, message] of [
+    ["json-file", { "max-size": "big" }, 400, "failed to initialize logging driver: invalid size: 'big'"],
+    ["json-file", { "max-size": "0" }, 400, "failed to initialize logging driver: max-size must be a positive number"],
+    ["json-file", { "max-file": "0" }, 400, "failed to initialize logging driver: max-file cannot be less than 1"],
+    [
+      "local",
+      { "max-file": "1" },
+      400,
+      "failed to initialize logging driver: compression cannot be enabled when max file count is 1",
+    ],
+    ["local", { "max-depth": "1" }, 400, "unknown log opt 'max-depth' for log driver local"],
+    ["json-file", { mode: "lossy" }, 400, "logger: logging mode not supported: lossy"],
+    [
+      "json-file",
+      { "max-buffer-size": "1m" },
+      400,
+      "logger: max-buffer-size option is only supported with 'mode=non-blocking'",
+    ],
+    ["syslog", {}, 501, "the log driver 'syslog' is not supported yet: use json-file or local"],
+    ["nonsense", {}, 400, "logger: no log driver named 'nonsense' is registered"],
+  ] as const) {
+    await expect(create(Type, Config)).rejects.toMatchObject({ status, message });
+  }
+  const { Warnings } = await engine.wire.json<{ Warnings: string[] }>("POST", "/containers/create", {
+    Image: testImage,
+    HostConfig: { LogConfig: { Type: "json-file", Config: { mode: "non-blocking" } } },
+  });
+  expect(Warnings).toEqual([expect.stringContaining("mode=non-blocking has no effect")]);
+});
+
+test("binary output, NULs and lines of megabytes come back as they were written", async () => {
+  await using engine = await startEngine();
+  const script = "head -c 3000000 /dev/zero; echo; printf 'a\\000b\\377\\r\\n'; head -c 20000 /dev/zero | tr '\\0' y";
+  const box = await engine.run(["sh", "-c", script]);
+  await box.wait();
+  const frames = Buffer.from(await engine.wire.bytes("GET", `/containers/${box.id}/logs?stdout=1`));
+  const parts: Buffer[] = [];
+  for (let at = 0; at < frames.length;) {
+    const size = frames.readUInt32BE(at + 4);
+    parts.push(frames.subarray(at + 8, at + 8 + size));
+    at += 8 + size;
+  }
+  const expected = Buffer.concat([
+    Buffer.alloc(3_000_000),
+    Buffer.from("\na\0b\xff\r\n", "latin1"),
+    Buffer.alloc(20_000, "y"),
+  ]);
+  expect(Buffer.concat(parts).equals(expected)).toBe(true);
+  expect((await box.logs("tail=1")).stdout).toBe("y".repeat(20_000));
+});
+
+test("logs of a container that is removed meanwhile are read to their end", async () => {
+  await using engine = await startEngine();
+  const box = await engine.run(["seq", "300000"]);
+  await box.wait();
+  const response = await engine.wire.send("GET", `/containers/${box.id}/logs?stdout=1`);
+  await box.remove({ force: true });
+  const bytes = await response.bytes();
+  expect(bytes.subarray(-7)).toEqual(new TextEncoder().encode("300000\n"));
 });

@@ -1,5 +1,7 @@
 /** What the daemon is told by flags and its configuration file, and what changes when that is read again. */
 import { join } from "node:path";
+import { checkLogConfig } from "#engine/container/log-options.ts";
+import { errorMessage } from "#lib/errors.ts";
 import { type Given, describeFlags, readFlags } from "./configuration/flags.ts";
 import { readSettingsFile } from "./configuration/file.ts";
 import { refuseSettings, type Values } from "./configuration/setting.ts";
@@ -49,8 +51,18 @@ function merge(given: Given): Configuration {
   // dockerd counts a certificate authority as a wish to verify, and any wish to verify as one for TLS.
   if (said.has("tlsverify") && values.tlsverify) values.tls = true;
   if (values.hosts.length === 0) values.hosts = [`unix://${join(values["exec-root"], "berth.sock")}`];
+  checkLogDefaults(values["log-driver"], values["log-opts"]);
   if (values.debug) values["log-level"] = "debug";
   return values;
+}
+
+/** They would fail at every container's start otherwise. */
+function checkLogDefaults(Type: string, Config: Readonly<Record<string, string>>): void {
+  try {
+    checkLogConfig({ Type, Config: { ...Config } }, { Type, Config: {} });
+  } catch (error) {
+    refuseSettings(`failed to set log opts: ${errorMessage(error)}`);
+  }
 }
 
 function shown(value: unknown): string {

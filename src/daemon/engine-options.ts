@@ -26,6 +26,7 @@ export function tuningOf(configuration: Configuration, { runtimes, defaultRuntim
       shmSize: configuration["default-shm-size"],
       ulimits: configuration["default-ulimits"],
       init: configuration.init,
+      log: { Type: configuration["log-driver"], Config: configuration["log-opts"] },
     },
   };
 }

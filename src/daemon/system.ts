@@ -4,6 +4,7 @@ import type { EventMessage } from "#api/types/event.ts";
 import type { EventsQuery } from "#api/types/query.ts";
 import type { DiskUsage, SystemInfo, SystemVersion } from "#api/types/system.ts";
 import type { Engine } from "#engine/engine.ts";
+import { logDrivers } from "#engine/log/drivers.ts";
 import { writeAtomically } from "#linux/files.ts";
 import type { Layout } from "#store/layout.ts";
 import { apiVersion, minApiVersion } from "./api.ts";
@@ -68,7 +69,7 @@ export class SystemService implements SystemBackend {
         Volume: ["local"],
         Network: ["bridge", "host", "null"],
         Authorization: null,
-        Log: ["json-file", "local", "none"],
+        Log: [...logDrivers],
       },
       MemoryLimit: limits.memory,
       SwapLimit: limits.swap,
@@ -83,7 +84,7 @@ export class SystemService implements SystemBackend {
       OomKillDisable: limits.oomKillDisable,
       NGoroutines: 0,
       SystemTime: new Date().toISOString(),
-      LoggingDriver: "json-file",
+      LoggingDriver: current["log-driver"],
       CgroupDriver: "cgroupfs",
       CgroupVersion: cgroup.mode === "v2" ? "2" : "1",
       NEventsListener: events.listeners,

@@ -19,6 +19,7 @@ import { ContainerService } from "./container/service.ts";
 import { containerSchema, ContainerStore } from "./container/store.ts";
 import { EventBus } from "./event/bus.ts";
 import { eventSchema } from "./event/history.ts";
+import { LogKeeper } from "./log/keeper.ts";
 import { ExecService } from "./exec/service.ts";
 import { ImageService } from "./image/service.ts";
 import { imageSchema } from "./image/table.ts";
@@ -143,6 +144,7 @@ export class Engine {
       runtime: new OciRuntime(programsOf, (id) => layout.runtimeState(id)),
       exits: new ExitWatcher(layout.exits, changes),
       changes,
+      logs: new LogKeeper(changes, log),
       namespaces,
     };
     return new Engine(context, store, (changed) => {
@@ -182,6 +184,7 @@ export class Engine {
     await this.containers.close(options);
     await this.networks.close();
     this.#context.exits[Symbol.dispose]();
+    this.#context.logs[Symbol.dispose]();
     this.#context.changes[Symbol.dispose]();
     this.#context.namespaces.close();
     await this.store[Symbol.asyncDispose]();

@@ -6,13 +6,15 @@ import { closeFd } from "./descriptor.ts";
 import { checked, cString, O_CLOEXEC, O_NONBLOCK, syscall } from "./libc.ts";
 
 const IN_MODIFY = 0x2;
+/** Also that the file lost a name: another one has taken it. */
+const IN_ATTRIB = 0x4;
 const IN_CLOSE_WRITE = 0x8;
 const IN_MOVED_TO = 0x80;
 const IN_CREATE = 0x100;
 const IN_DELETE_SELF = 0x400;
 const IN_MOVE_SELF = 0x800;
 const IN_IGNORED = 0x8000;
-const CHANGES = IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF;
+const CHANGES = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF;
 /** struct inotify_event without its name: wd, mask, cookie, len. */
 const HEADER = 16;
 

@@ -107,6 +107,18 @@ export const settings = {
     { flag: "default-shm-size", label: "bytes", live: true },
     bytes,
   ),
+  "log-driver": parsed(
+    'Log driver of containers that name none: json-file, local or none (default "json-file")',
+    "json-file",
+    { flag: "log-driver", live: true },
+    String,
+  ),
+  "log-opts": named<string>(
+    "Log option of containers with that driver, as NAME=VALUE",
+    { flag: "log-opt", live: true },
+    z.string(),
+    (_, value) => value,
+  ),
   "default-ulimits": named<Ulimit>(
     "Ulimit of containers that set none, as NAME=SOFT[:HARD]",
     { flag: "default-ulimit", live: true },

@@ -2,6 +2,7 @@
 import type { ChangeJournal } from "#engine/change/journal.ts";
 import type { EventBus } from "#engine/event/bus.ts";
 import type { ImageService } from "#engine/image/service.ts";
+import type { LogKeeper } from "#engine/log/keeper.ts";
 import type { NetworkService } from "#engine/network/service.ts";
 import type { MonitorPrograms } from "#engine/runtime/conmon.ts";
 import type { ExitWatcher } from "#engine/runtime/exits.ts";
@@ -39,6 +40,7 @@ export interface EngineContext {
   readonly runtime: OciRuntime;
   readonly exits: ExitWatcher;
   readonly changes: Inotify;
+  readonly logs: LogKeeper;
   readonly namespaces: NamespaceWorker;
   /** As it is at this moment. */
   readonly tuning: () => Tuning;

@@ -48,7 +48,9 @@ export async function createContainer(
 
   if (config.StopSignal) parseSignal(config.StopSignal);
   warnings.push(...checkHealthRestart(config, hostConfig));
-  hostConfig.LogConfig = checkLogConfig(hostConfig.LogConfig);
+  const log = checkLogConfig(hostConfig.LogConfig, context.tuning().defaults.log);
+  hostConfig.LogConfig = log.logConfig;
+  warnings.push(...log.warnings);
   applyDefaults(hostConfig, context.tuning().defaults);
   hostConfig.Runtime ||= context.runtimes.default;
   context.runtimes.get(hostConfig.Runtime);

@@ -12,6 +12,8 @@ export interface ContainerDefaults {
   ulimits: Readonly<Record<string, Ulimit>>;
   /** An init program in front of the container's own. */
   init: boolean;
+  /** Driver of those that name none, and options of those that have this driver. */
+  log: { Type: string; Config: Readonly<Record<string, string>> };
 }
 
 /** Fills in what `hostConfig` leaves open: it is written down with the container, so that a later change is not seen. */

@@ -8,6 +8,7 @@ import type { Container } from "./container.ts";
 import { announce, type EngineContext, saveState } from "./context.ts";
 import { HealthWatch } from "./health-watch.ts";
 import { launch, StartFailure } from "./launch.ts";
+import { finishLog, watchLog } from "./logs.ts";
 import { isRunning } from "./record.ts";
 import { nextDelay, shouldRestart } from "./restart-policy.ts";
 import { releaseNetwork, removeRemains } from "./remains.ts";
@@ -217,6 +218,7 @@ export class Lifecycle {
         this.#context.log.error({ container: container.id, error: errorMessage(error) }, "cannot book an exit");
       });
     this.#monitors.add(container);
+    watchLog(this.#context, container);
   }
 
   /** Nobody reads its output or will tell its exit: what still runs of it is killed. */
@@ -261,7 +263,7 @@ export class Lifecycle {
       container.run?.abort();
       container.run = undefined;
       await releaseNetwork(this.#context, container.id);
-      container.cleanup = this.#cleanUp(container, saved);
+      container.cleanup = this.#cleanUp(container, saved).then(() => finishLog(this.#context, container));
       if (container.state.oomKilled) announce(this.#context, container, "oom");
       announce(this.#context, container, "die", {
         exitCode: String(exit.code),

@@ -1,44 +1,63 @@
-/** `--log-driver` and `--log-opt`: which are kept, and which labels and variables `logs --details` shows. */
+/** `--log-driver` and `--log-opt`: what a container's log is, and what `logs --details` shows. */
 import type { ContainerConfig, LogConfig } from "#api/types/container.ts";
+import type { LogBounds } from "#engine/log/bounds.ts";
+import { logDriver } from "#engine/log/drivers.ts";
+import { logTag, type TagSubject } from "#engine/log/tag.ts";
 import { EngineError } from "#lib/errors.ts";
+import type { ContainerDefaults } from "./defaults.ts";
+import type { ContainerRecord } from "./record.ts";
 
-const ROTATION = ["max-size", "max-file", "compress"];
-const ATTRIBUTES = ["labels", "labels-regex", "env", "env-regex"];
+export interface CheckedLogConfig {
+  /** With the daemon's defaults, as inspect shows it. */
+  logConfig: LogConfig;
+  warnings: string[];
+}
 
-/** Every driver writes the same file: conmon's. `none` writes none and takes any option, as Docker's does. */
-const OPTIONS: Readonly<Record<string, readonly string[]>> = {
-  "json-file": [...ROTATION, ...ATTRIBUTES, "tag"],
-  local: ROTATION,
-};
-
-/** The driver and its options, filled in. Throws "invalid": unknown driver or option, "not-implemented": rotation. */
-export function checkLogConfig({ Type, Config }: LogConfig): LogConfig {
-  const driver = Type || "json-file";
-  const options = { ...Config };
-  if (driver === "none") return { Type: driver, Config: options };
-  const known = Object.hasOwn(OPTIONS, driver) ? OPTIONS[driver] : undefined;
-  if (known === undefined) {
-    throw new EngineError("invalid", `logger: no log driver named '${driver}' is registered`);
-  }
+/** Throws "invalid" for an unknown driver, an unknown option or a value without sense; "not-implemented" as logDriver. */
+export function checkLogConfig(asked: LogConfig, defaults: ContainerDefaults["log"]): CheckedLogConfig {
+  const Type = asked.Type || defaults.Type;
+  const options = { ...(Type === defaults.Type && defaults.Config), ...asked.Config };
+  const logConfig = { Type, Config: options };
+  const driver = logDriver(Type);
+  if (driver.options === undefined) return { logConfig, warnings: [] };
+  const warnings = checkMode(options, Type);
   for (const [name, value] of Object.entries(options)) {
-    if (name === "mode" && ["", "blocking"].includes(value)) continue;
-    if (name === "mode" && value !== "non-blocking") {
-      throw new EngineError("invalid", `logger: logging mode not supported: ${value}`);
-    }
-    if (name === "mode" || name === "max-buffer-size" || (known.includes(name) && !ATTRIBUTES.includes(name))) {
-      throw new EngineError("not-implemented", `the log option '${name}' is not supported yet`);
-    }
-    if (!known.includes(name)) {
-      throw new EngineError("invalid", `unknown log opt '${name}' for ${driver} log driver`);
+    if (name === "mode" || name === "max-buffer-size") continue;
+    if (!driver.options.includes(name)) {
+      throw new EngineError("invalid", `unknown log opt '${name}' for ${driver.called}`);
     }
     if (name.endsWith("-regex")) expression(value);
   }
-  return { Type: driver, Config: options };
+  driver.bounds(options);
+  if (options["tag"]) logTag(options["tag"], { id: "", name: "", imageId: "", imageName: "", command: [] });
+  return { logConfig, warnings };
+}
+
+/** Of the log's files; undefined where none are kept. */
+export function logBounds({ Type, Config }: LogConfig): LogBounds | undefined {
+  return logDriver(Type).bounds(Config ?? {});
+}
+
+/** Lines are never dropped: they are in a file of this host before anybody could be kept waiting by a slow receiver. */
+function checkMode(options: Record<string, string>, driver: string): string[] {
+  const { mode = "", "max-buffer-size": buffer } = options;
+  if (!["", "blocking", "non-blocking"].includes(mode)) {
+    throw new EngineError("invalid", `logger: logging mode not supported: ${mode}`);
+  }
+  if (buffer !== undefined && mode !== "non-blocking") {
+    throw new EngineError("invalid", "logger: max-buffer-size option is only supported with 'mode=non-blocking'");
+  }
+  if (buffer !== undefined && !/^\d+(\.\d+)? ?[kmgtp]?(i?b)?$/i.test(buffer)) {
+    throw new EngineError("invalid", `error parsing option max-buffer-size: invalid size: '${buffer}'`);
+  }
+  if (mode !== "non-blocking") return [];
+  return [`The log option mode=non-blocking has no effect: the ${driver} driver writes to a file and drops no lines.`];
 }
 
 /** What `logs --details` writes in front of each line: the attributes that the log options choose, in one word. */
-export function logDetails({ Labels, Env }: ContainerConfig, { Config }: LogConfig): string {
-  const options = Config ?? {};
+export function logDetails(record: ContainerRecord): string {
+  const { Labels, Env }: ContainerConfig = record.config;
+  const options = record.hostConfig.LogConfig.Config ?? {};
   const chosen = (names: string | undefined, pattern: string | undefined): ((name: string) => boolean) => {
     const list = names === undefined ? [] : names.split(",");
     const matcher = pattern ? expression(pattern) : undefined;
@@ -51,10 +70,16 @@ export function logDetails({ Labels, Env }: ContainerConfig, { Config }: LogConf
     const [name = "", ...value] = entry.split("=");
     if (variable(name)) attributes.set(name, value.join("="));
   }
+  if (options["tag"]) attributes.set("tag", logTag(options["tag"], tagSubject(record)));
   return [...attributes]
     .map(([name, value]) => `${escape(name)}=${escape(value)}`)
     .toSorted()
     .join(",");
+}
+
+function tagSubject({ id, name, imageId, config }: ContainerRecord): TagSubject {
+  const command = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
+  return { id, name, imageId, imageName: config.Image, command };
 }
 
 function expression(pattern: string): RegExp {

@@ -13,6 +13,7 @@ import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
 import { HealthWatch } from "./health-watch.ts";
 import { type Lifecycle, MONITOR_LOST } from "./lifecycle.ts";
+import { finishLog } from "./logs.ts";
 import { isRunning } from "./record.ts";
 import { endStrays, removeStrays } from "./remains.ts";
 import { discard } from "./remove.ts";
@@ -145,6 +146,7 @@ function bookUnknownExit({ containers, exits }: EngineContext, container: Contai
 async function settleIdle(context: EngineContext, container: Container): Promise<void> {
   const { state, record } = container;
   context.exits.forget(container.id);
+  container.cleanup = container.cleanup.then(() => finishLog(context, container));
   if (record.hostConfig.AutoRemove && state.status === "exited") {
     container.removing = true;
     await discard(context, container, true);

@@ -29,7 +29,6 @@ import type {
   Filters,
 } from "#api/types/query.ts";
 import type { Platform } from "#api/types/system.ts";
-import { readLog } from "#engine/log/reader.ts";
 import { monitorFiles } from "#engine/runtime/conmon.ts";
 import { resizeTerminal } from "#engine/runtime/resize.ts";
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "#engine/runtime/detach-keys.ts";
@@ -45,7 +44,7 @@ import { createContainer } from "./create.ts";
 import { inspectContainer, summarize } from "./inspect.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { selectContainers, selectPrunable } from "./list.ts";
-import { logDetails } from "./log-options.ts";
+import { readContainerLog } from "./logs.ts";
 import { checkName } from "./names.ts";
 import { connectNetwork, disconnectNetwork } from "./network-attachment.ts";
 import { pauseContainer, unpauseContainer } from "./pause.ts";
@@ -206,10 +205,7 @@ export class ContainerService {
     if (!query.stdout && !query.stderr) {
       throw new EngineError("invalid", "Bad parameters: you must choose at least one stream");
     }
-    if (container.record.hostConfig.LogConfig.Type === "none") {
-      throw new EngineError("not-implemented", "configured logging driver does not support reading");
-    }
-    return { tty: container.record.config.Tty, stream: this.#readLog(container, query, signal) };
+    return { tty: container.record.config.Tty, stream: readContainerLog(this.#context, container, query, signal) };
   }
 
   async attach(id: string, query: ContainerAttachQuery, hijack: Hijack): Promise<void> {
@@ -229,7 +225,7 @@ export class ContainerService {
     announce(this.#context, container, "attach");
     if (query.logs) {
       const past = { follow: false, timestamps: false, details: false, stdout: query.stdout, stderr: query.stderr };
-      for await (const chunk of this.#readLog(container, past, new AbortController().signal)) {
+      for await (const chunk of readContainerLog(this.#context, container, past, new AbortController().signal)) {
         await connection.write(chunk);
       }
     }
@@ -307,27 +303,6 @@ export class ContainerService {
 
   commit(query: ContainerCommitQuery, config?: Partial<ContainerConfig>): Promise<CommitResponse> {
     return commitContainer(this.#context, this.#stores, this.#get(query.container), query, config);
-  }
-
-  #readLog(container: Container, query: ContainerLogsQuery, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    const { config, hostConfig } = container.record;
-    return readLog(
-      this.#context.layout.containerLog(container.id),
-      {
-        stdout: query.stdout,
-        stderr: query.stderr,
-        tty: config.Tty,
-        timestamps: query.timestamps,
-        follow: query.follow && isRunning(container.state),
-        stopped: container.run?.signal ?? AbortSignal.abort(),
-        ...(query.details && { details: logDetails(config, hostConfig.LogConfig) }),
-        ...(query.tail !== undefined && { tail: query.tail }),
-        ...(query.since !== undefined && { since: query.since }),
-        ...(query.until !== undefined && { until: query.until }),
-      },
-      this.#context.changes,
-      signal,
-    );
   }
 
   #get(id: string): Container {

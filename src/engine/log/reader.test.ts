@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parseTime } from "#lib/time.ts";
 import { Inotify } from "#linux/inotify.ts";
 import { type LogOptions, readLog } from "./reader.ts";
+import { record } from "./testing.ts";
 
 let inotify: Inotify;
 let folder: string;
@@ -19,13 +20,12 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-const record = (second: number, stream: string, flag: string, text: string) =>
-  `2026-11-24T05:00:${String(second).padStart(2, "0")}.000000001+01:00 ${stream} ${flag} ${text}\n`;
 const both = { stdout: true, stderr: true };
 
 async function read(options: Partial<LogOptions>): Promise<string> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of readLog(path, { ...both, tty: true, ...options }, inotify)) chunks.push(chunk.slice());
+  for await (const chunk of readLog(path, { ...both, tty: true, scratch: folder, ...options }, inotify))
+    chunks.push(chunk.slice());
   return Buffer.concat(chunks).toString();
 }
 
@@ -82,7 +82,7 @@ test("an absent log is empty", async () => {
 test("follows what is written, through a truncation, and ends drained when the container stops", async () => {
   writeFileSync(path, record(1, "stdout", "F", "one"));
   const stopped = new AbortController();
-  const stream = readLog(path, { ...both, tty: true, follow: true, stopped: stopped.signal }, inotify);
+  const stream = readLog(path, { ...both, tty: true, scratch: folder, follow: true, stopped: stopped.signal }, inotify);
   const next = async () => Buffer.from((await stream.next()).value ?? []).toString();
   expect(await next()).toBe("one\n");
   appendFileSync(path, record(2, "stdout", "F", "two"));
@@ -103,7 +103,7 @@ test("follows what is written, through a truncation, and ends drained when the c
 test("a follower that leaves ends at once", async () => {
   writeFileSync(path, "");
   const leaving = new AbortController();
-  const stream = readLog(path, { ...both, tty: true, follow: true }, inotify, leaving.signal);
+  const stream = readLog(path, { ...both, tty: true, scratch: folder, follow: true }, inotify, leaving.signal);
   const ended = stream.next();
   leaving.abort();
   expect((await ended).done).toBe(true);
@@ -111,7 +111,7 @@ test("a follower that leaves ends at once", async () => {
 
 test("follows into the file that takes the path", async () => {
   writeFileSync(path, record(1, "stdout", "F", "old"));
-  const stream = readLog(path, { ...both, tty: true, follow: true }, inotify);
+  const stream = readLog(path, { ...both, tty: true, scratch: folder, follow: true }, inotify);
   const next = async () => Buffer.from((await stream.next()).value ?? []).toString();
   expect(await next()).toBe("old\n");
   const second = next();
@@ -128,7 +128,7 @@ test("follows into the file that takes the path", async () => {
 
 test("a follower sees each line although they come at once after another", async () => {
   writeFileSync(path, "");
-  const stream = readLog(path, { ...both, tty: true, follow: true }, inotify);
+  const stream = readLog(path, { ...both, tty: true, scratch: folder, follow: true }, inotify);
   for (let line = 0; line < 300; line++) {
     const next = stream.next();
     appendFileSync(path, record(line % 60, "stdout", "F", String(line)));

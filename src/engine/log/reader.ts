@@ -1,13 +1,16 @@
 /** Reads a container's log as conmon writes it and gives it out as Docker's log stream. */
-import { type FileHandle, open, stat } from "node:fs/promises";
 import type { Inotify } from "#linux/inotify.ts";
 import { type FormatOptions, LogFormatter } from "./format.ts";
-import { tailOffset } from "./tail.ts";
+import { liveInode } from "./segments.ts";
+import { type LogFile, numberOf, openLogFiles } from "./source.ts";
+import { tailStart } from "./tail.ts";
 
 export interface LogOptions extends FormatOptions {
   /** Lines from the end; undefined is all. */
   tail?: number;
   follow?: boolean;
+  /** Folder for what must be unpacked to be read; nothing is left in it. */
+  scratch: string;
   /** Aborted once the container has stopped: a following reader then drains the file and ends. */
   stopped?: AbortSignal;
 }
@@ -16,7 +19,10 @@ const BLOCK = 256 * 1024;
 
 /**
  * Yields chunks of up to some 256 KiB, ready for the wire. The next one is read only when asked for.
- * A missing file is an empty log. Ends early, without an error, when `signal` is aborted.
+ *
+ * `path` is the live file; those that rotation left beside it come first. A missing one is an empty log. A line that is
+ * in two files is given out as one. Who is slower than the log is rotated misses what is out of its bounds.
+ * Ends early, without an error, when `signal` is aborted.
  */
 export async function* readLog(
   path: string,
@@ -25,14 +31,17 @@ export async function* readLog(
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const formatter = new LogFormatter(options);
-  let file = await openLog(path);
-  if (file === undefined) return;
-  using changes = options.follow === true ? new Changes(inotify, path, [signal, options.stopped]) : undefined;
+  const { since, tail, scratch } = options;
+  const files = await openLogFiles(path, 0, tail === undefined ? since : undefined);
+  let changes: Changes | undefined;
   try {
-    let offset = 0;
-    if (options.tail !== undefined) {
-      offset = await tailOffset(file, (await file.stat()).size, options.tail);
-    }
+    const start = tail === undefined ? { index: 0, offset: 0 } : await tailStart(files, tail, scratch);
+    await closeAll(files.splice(0, start.index));
+    let { offset } = start;
+    let source = files[0];
+    if (source === undefined) return;
+    if (options.follow === true) changes = new Changes(inotify, path, [signal, options.stopped]);
+    let content = await source.content(scratch);
     let block: Buffer = Buffer.allocUnsafe(BLOCK);
     /** Bytes at the block's start that belong to a record not yet whole. */
     let held = 0;
@@ -40,9 +49,8 @@ export async function* readLog(
     let left = false;
     for (;;) {
       // Looked at before reading: what was written until then is read below.
-      const last = changes === undefined || options.stopped?.aborted === true;
-      file ??= await openLog(path);
-      const bytesRead = file === undefined ? 0 : (await file.read(block, held, block.length - held, offset)).bytesRead;
+      const ending = changes === undefined || options.stopped?.aborted === true;
+      const { bytesRead } = await content.read(block, held, block.length - held, offset);
       if (signal?.aborted === true) return;
       if (bytesRead > 0) {
         offset += bytesRead;
@@ -55,46 +63,43 @@ export async function* readLog(
         if (held === block.length) block = Buffer.concat([block], block.length * 2);
         continue;
       }
-      if (file !== undefined && (await file.stat()).size < offset) {
+      if (source.live && changes !== undefined && (await content.stat()).size < offset) {
         // Cut off from its start: what comes now is new.
         [offset, held] = [0, 0];
         continue;
       }
-      if (file !== undefined && changes !== undefined && (left || (await replaced(file, path)))) {
+      if (!source.live || (changes !== undefined && isReplaced(path, source))) {
         // Its writer may have written its last between our read and the change.
-        left = !left;
+        left = source.live && !left;
         if (left) continue;
-        await file.close();
-        file = undefined;
+        if (files.length === 1 && changes !== undefined) {
+          files.push(...(await openLogFiles(path, numberOf(path, source), since)));
+        }
+        await closeAll(files.splice(0, 1));
+        source = files[0];
+        if (source === undefined) return;
+        content = await source.content(scratch);
         [offset, held] = [0, 0];
-        changes.watch();
+        if (source.live) changes?.watch();
         continue;
       }
-      if (last) return;
+      if (ending || changes === undefined) return;
       await changes.next();
     }
   } finally {
-    await file?.close();
+    changes?.[Symbol.dispose]();
+    await closeAll(files);
   }
 }
 
-async function openLog(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, "r");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+async function closeAll(files: readonly LogFile[]): Promise<void> {
+  for (const file of files) await file[Symbol.asyncDispose]();
 }
 
 /** Another file has taken the path. */
-async function replaced(file: FileHandle, path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).ino !== (await file.stat()).ino;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-    throw error;
-  }
+function isReplaced(path: string, { inode }: LogFile): boolean {
+  const live = liveInode(path);
+  return live !== undefined && live !== inode;
 }
 
 /** Changes to the file at a path, and the end of waiting for them. */

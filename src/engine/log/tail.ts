@@ -1,40 +1,77 @@
-/** Finds where the last lines of a log begin, reading it from its end. */
+/** Finds where the last lines of a log begin, reading its files from their ends. */
 import type { FileHandle } from "node:fs/promises";
 import { isPartial, TEXT_OFFSET } from "./record.ts";
+import type { LogFile } from "./source.ts";
 
 const BLOCK = 256 * 1024;
 const NEWLINE = 10;
 
-/** Offset of the record with which the last `lines` of the first `size` bytes begin; 0 where there are fewer. */
-export async function tailOffset(file: FileHandle, size: number, lines: number): Promise<number> {
-  if (lines <= 0) return size;
-  const block = Buffer.allocUnsafe(BLOCK);
-  const head = Buffer.alloc(TEXT_OFFSET);
-  let left = lines;
-  let end = size;
+export interface TailStart {
+  /** Of the file. */
+  index: number;
+  offset: number;
+}
+
+/** Where the last `lines` of what is in the files now begin. */
+export async function tailStart(files: readonly LogFile[], lines: number, scratch: string): Promise<TailStart> {
+  const finder = new LineFinder(lines);
+  for (let index = files.length - 1; index >= 0; index--) {
+    const content = await files[index]?.content(scratch);
+    const found = content && (await finder.search(content, (await content.stat()).size));
+    // Its last line is the end of one that is wanted: they begin with the file after it.
+    if (found === "end") return { index: index + 1, offset: 0 };
+    if (found !== undefined) return { index, offset: found };
+  }
+  return { index: 0, offset: 0 };
+}
+
+/** Counts lines backwards, from file to file. A line may be many records, and begin in an earlier file. */
+export class LineFinder {
+  #left: number;
   /** Beginning of the record after the one looked at: it begins a line unless that one is partial. */
-  let next: number | undefined;
-  while (end > 0) {
-    const start = Math.max(0, end - BLOCK);
-    const { bytesRead } = await file.read(block, 0, end - start, start);
-    for (let at = bytesRead; ;) {
-      const newline = at === 0 ? -1 : block.lastIndexOf(NEWLINE, at - 1);
-      if (newline < 0) break;
-      const record = start + newline + 1;
-      at = newline;
-      if (record === size) continue; // ends the last record and begins none
-      if (next !== undefined) {
+  #next: number | "end" | undefined;
+
+  constructor(lines: number) {
+    this.#left = lines;
+  }
+
+  /**
+   * Offset of the record in the first `size` bytes with which the wanted lines begin; "end" where that is the first
+   * record of the file that was searched before; undefined where they begin in an earlier file.
+   */
+  async search(file: FileHandle, size: number): Promise<number | "end" | undefined> {
+    if (this.#left <= 0) return size;
+    const block = Buffer.allocUnsafe(BLOCK);
+    const head = Buffer.alloc(TEXT_OFFSET);
+    let end = size;
+    while (end > 0) {
+      const start = Math.max(0, end - BLOCK);
+      const { bytesRead } = await file.read(block, 0, end - start, start);
+      for (let at = bytesRead; ;) {
+        const newline = at === 0 ? -1 : block.lastIndexOf(NEWLINE, at - 1);
+        if (newline < 0) break;
+        const record = start + newline + 1;
+        at = newline;
+        if (record === size) continue; // ends the last record and begins none
         // The flag of the record at `record` may lie beyond this block.
         const inBlock = newline + 1 + TEXT_OFFSET <= bytesRead;
         if (!inBlock) await file.read(head, 0, TEXT_OFFSET, record);
-        const partial = inBlock ? isPartial(block, newline + 1) : isPartial(head, 0);
-        if (!partial && --left === 0) return next;
+        const found = this.#pass(record, inBlock ? isPartial(block, newline + 1) : isPartial(head, 0));
+        if (found !== undefined) return found;
       }
-      next = record;
+      end = start;
     }
-    end = start;
+    if (size === 0) return undefined;
+    await file.read(head, 0, TEXT_OFFSET, 0);
+    const found = this.#pass(0, isPartial(head, 0));
+    if (found !== undefined) return found;
+    this.#next = "end";
+    return undefined;
   }
-  if (next === undefined) return 0;
-  await file.read(head, 0, TEXT_OFFSET, 0);
-  return !isPartial(head, 0) && --left === 0 ? next : 0;
+
+  #pass(record: number, partial: boolean): number | "end" | undefined {
+    const next = this.#next;
+    this.#next = record;
+    return next !== undefined && !partial && --this.#left === 0 ? next : undefined;
+  }
 }

@@ -1,18 +1,14 @@
-/** Tells conmon the size of a terminal. */
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
+/** Sets the size of a terminal that conmon holds. */
 import { EngineError } from "#lib/errors.ts";
+import { tellSize } from "./control.ts";
 
-const RESIZE = 1;
-
-/** `control` is conmon's fifo. Throws "conflict" where no conmon reads it; a size of zero is none. */
-export async function resizeTerminal(control: string, height: number, width: number): Promise<void> {
-  if (height <= 0 || width <= 0) return;
+/** `control` is conmon's fifo. Rejects with "conflict" where no conmon reads it; a size of zero is none. */
+export function resizeTerminal(control: string, height: number, width: number): Promise<void> {
+  if (height <= 0 || width <= 0) return Promise.resolve();
   try {
-    // Without O_NONBLOCK the open would wait for a reader that may be gone.
-    await using file = await open(control, constants.O_WRONLY | constants.O_NONBLOCK);
-    await file.write(`${RESIZE} ${height} ${width}\n`);
+    tellSize(control, height, width);
+    return Promise.resolve();
   } catch (cause) {
-    throw new EngineError("conflict", "cannot resize a stopped container", { cause });
+    return Promise.reject(new EngineError("conflict", "cannot resize a stopped container", { cause }));
   }
 }
