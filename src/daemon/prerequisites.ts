@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import type { RuntimeProgram } from "#engine/runtime/runtimes.ts";
 import { EngineError } from "#lib/errors.ts";
+import { libraries, libraryFolders, programFolders } from "#lib/requirements.ts";
 
 export interface Programs {
   /** Absolute path. */
@@ -15,19 +16,7 @@ export interface Programs {
 /** Offered under their own names wherever they are installed. */
 const KNOWN_RUNTIMES = ["crun", "runc"];
 
-const SEARCH = `${process.env["PATH"] ?? ""}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
-const LIBRARY_FOLDERS = [
-  "/usr/lib/x86_64-linux-gnu",
-  "/usr/lib/aarch64-linux-gnu",
-  "/lib64",
-  "/usr/lib64",
-  "/usr/lib",
-  "/lib",
-];
-const LIBRARIES: readonly (readonly [file: string, debianPackage: string])[] = [
-  ["libnftables.so.1", "libnftables1"],
-  ["libarchive.so.13", "libarchive13"],
-];
+const SEARCH = `${process.env["PATH"] ?? ""}:${programFolders}`;
 
 /**
  * `runtime` is the default one: a path, a key of `configured`, or the name of a program. Throws "unavailable" with the
@@ -50,8 +39,8 @@ export function findPrograms(runtime: string, configured: ReadonlyMap<string, Ru
   }
   const defaultRuntime = basename(runtime);
   if (!configured.has(runtime) && !offer(defaultRuntime, runtime)) missing.push(defaultRuntime);
-  for (const [file, debianPackage] of LIBRARIES) {
-    if (!LIBRARY_FOLDERS.some((folder) => existsSync(`${folder}/${file}`))) missing.push(debianPackage);
+  for (const { file, debianPackage } of libraries) {
+    if (!libraryFolders.some((folder) => existsSync(`${folder}/${file}`))) missing.push(debianPackage);
   }
   if (conmon === null || missing.length > 0) {
     throw new EngineError(

@@ -7,6 +7,7 @@ export const systemVerbs: readonly Entry[] = [
     summary: "Return low-level information on Berth objects",
     load: () => import("./inspect.ts"),
   },
+  { spellings: ["system check"], summary: "Check what this host lacks", load: () => import("./check.ts") },
   { spellings: ["system df"], summary: "Show Berth disk usage", load: () => import("./df.ts") },
   {
     spellings: ["system events", "events"],
