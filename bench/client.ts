@@ -16,6 +16,8 @@ export interface Client {
   load(archive: string): Promise<void>;
   /** How many containers run. */
   count(): Promise<number>;
+  /** Asks once what all running containers use; rejects where one of these has no figures. */
+  stats(names: readonly string[]): Promise<void>;
   /** Removes running containers, all in one command. */
   removeRunning(names: readonly string[]): Promise<void>;
   /** Runs a shell script in a new container that is removed at its end, and reads what it writes. */
@@ -82,6 +84,11 @@ export class CommandClient implements Client {
     return (await this.#output("ps", "-q")).split("\n").filter((line) => line !== "").length;
   }
 
+  async stats(names: readonly string[]): Promise<void> {
+    const lines = await this.#output("stats", "--no-stream", "--format", "{{.Name}} {{.CPUPerc}} {{.PIDs}}");
+    checkStats(names, new Set(lines.split("\n").map((line) => line.replace(/ \d+\.\d\d% 1$/, ""))));
+  }
+
   async removeRunning(names: readonly string[]): Promise<void> {
     await this.#output("rm", "-f", ...names);
   }
@@ -143,6 +150,19 @@ export class ApiClient implements Client {
     return (await this.#wire.json<unknown[]>("GET", "/containers/json")).length;
   }
 
+  async stats(names: readonly string[]): Promise<void> {
+    const answers = await Promise.all(
+      names.map(async (name) => {
+        const path = `/containers/${name}/stats?stream=0`;
+        return await this.#wire.json<{ name: string; pids_stats: { current?: number } }>("GET", path);
+      }),
+    );
+    checkStats(
+      names,
+      new Set(answers.filter(({ pids_stats }) => pids_stats.current === 1).map(({ name }) => name.slice(1))),
+    );
+  }
+
   async removeRunning(names: readonly string[]): Promise<void> {
     await Promise.all(names.map(async (name) => await this.#wire.bytes("DELETE", `/containers/${name}?force=1`)));
   }
@@ -172,6 +192,11 @@ export class ApiClient implements Client {
     if (!answer.ok || answer.body === null) throw new Error(`${method} ${path}: ${await answer.text()}`);
     return answer.body;
   }
+}
+
+function checkStats(names: readonly string[], told: ReadonlySet<string>): void {
+  const missing = names.filter((name) => !told.has(name));
+  if (missing.length > 0) throw new Error(`stats tells nothing of ${missing.join(", ")}`);
 }
 
 async function measure(

@@ -4,7 +4,9 @@ import { dirname, join } from "node:path";
 import { busyboxArchive } from "../tests/harness/image.ts";
 import { output } from "../tests/harness/process.ts";
 import { burst } from "./groups/burst.ts";
+import { commit } from "./groups/commit.ts";
 import { containerGroups } from "./groups/container.ts";
+import { copy } from "./groups/copy.ts";
 import { load } from "./groups/load.ts";
 import { memoryGroups } from "./groups/memory.ts";
 import { outputGroups } from "./groups/output.ts";
@@ -23,7 +25,15 @@ const pauses = { short: 250, long: 2000 } as const;
 
 /** Memory first, while the daemons are young; loading last, when nothing more is removed before it. */
 function groupsOf(workshop: Workshop): readonly Group[] {
-  return [...memoryGroups(workshop), ...containerGroups, burst, ...outputGroups(workshop), load(workshop)];
+  return [
+    ...memoryGroups(workshop),
+    ...containerGroups,
+    burst,
+    ...outputGroups(workshop),
+    commit,
+    copy(workshop),
+    load(workshop),
+  ];
 }
 
 function choose(groups: readonly Group[], only: readonly string[]): readonly Group[] {
