@@ -1,6 +1,7 @@
 /** What the daemon asks of helper processes: unpack, pack, measure and remove trees without touching their bytes itself. */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { EngineError } from "#lib/errors.ts";
+import { isCompressed, peek } from "./archive-start.ts";
 import { type HelperOperation, type HelperOutcome, helperCommand } from "./helper.ts";
 import type { TreeSize } from "./helper-disk.ts";
 import type { PackTreeRequest } from "./helper-pack.ts";
@@ -74,16 +75,28 @@ export async function unpackArchive(request: UnpackRequest, signal?: AbortSignal
     concatenated: request.concatenated ?? false,
     ...(request.ids && { ids: request.ids }),
   };
-  const input = typeof archive === "string" ? openSync(archive, "r") : archive;
+  const input = await open(archive);
   try {
-    const isPlain = typeof archive === "string" && request.digest === undefined && !isCompressed(archive);
-    if (isPlain) return (await start("unpack", tree, input, "ignore", signal).outcome) as UnpackTreeResult;
+    // Neither to be decompressed nor to be hashed: one process does it.
+    if (request.digest === undefined && input.compressed === false) {
+      return (await start("unpack", tree, input.from, "ignore", signal).outcome) as UnpackTreeResult;
+    }
     // Headers, padding and the end mark come on top of the content.
     const limit = { algorithm: request.digest ?? "sha256", maxBytes: maxBytes + maxEntries * 1024 } as const;
-    return await unpackThroughPipe(input, tree, limit, signal);
+    return await unpackThroughPipe(input.from, tree, limit, signal);
   } finally {
-    if (typeof archive === "string") closeSync(input as number);
+    if (typeof archive === "string") closeSync(input.from as number);
   }
+}
+
+/** `compressed` is undefined for a descriptor, in which there is no looking ahead. */
+async function open(
+  archive: UnpackRequest["archive"],
+): Promise<{ from: number | ReadableStream<Uint8Array>; compressed: boolean | undefined }> {
+  if (typeof archive === "number") return { from: archive, compressed: undefined };
+  if (typeof archive === "string") return { compressed: isCompressed(archive), from: openSync(archive, "r") };
+  const { stream, compressed } = await peek(archive);
+  return { from: stream, compressed };
 }
 
 async function unpackThroughPipe(
@@ -141,20 +154,6 @@ export function decompressStream(
 ): PackStream {
   const request: DecompressRequest = { algorithm: "sha256", maxBytes };
   return piped(start("decompress", request, source, "pipe", signal));
-}
-
-/** Whether a file begins like a gzip, zstd, xz or bzip2 stream. */
-export function isCompressed(path: string): boolean {
-  const start = Buffer.alloc(6);
-  const fd = openSync(path, "r");
-  try {
-    readSync(fd, start, 0, start.length, 0);
-  } finally {
-    closeSync(fd);
-  }
-  const hex = start.toString("hex");
-  // The last is zstd's skippable frame, 184D2A50 to 184D2A5F in little endian.
-  return /^(1f8b|28b52ffd|fd377a585a00|425a68|5.2a4d18)/.test(hex);
 }
 
 export interface PackRequest {
