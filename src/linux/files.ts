@@ -30,6 +30,13 @@ export function openInRoot(root: string, path: string, flags: number, mode = 0):
   }
 }
 
+/** The number of the file system that `path` is on (statfs(2), linux/magic.h). Throws SyscallError. */
+export function fileSystemType(path: string): number {
+  const buffer = new BigUint64Array(16);
+  checked(`cannot look at the file system of ${path}`, path, "statfs", cString(path), buffer);
+  return Number(buffer[0] ?? 0n);
+}
+
 /** Replaces `path` by `data` so that a reader (or the next boot) sees the old content or the new, nothing between. */
 export function writeAtomically(path: string, data: string | Uint8Array, mode = 0o600): void {
   const temporary = `${path}.new`;

@@ -9,6 +9,7 @@ import { buildSpec } from "#engine/spec/build.ts";
 import { specJson } from "#engine/spec/json.ts";
 import { translateRuntimeError } from "#engine/spec/runtime-error.ts";
 import { resolveUser } from "#engine/spec/user.ts";
+import { refuseProcMounts } from "#engine/volume/proc-places.ts";
 import { prepareBindSources } from "#engine/volume/resolve.ts";
 import { EngineError } from "#lib/errors.ts";
 import type { IdMap } from "#linux/id-map.ts";
@@ -54,6 +55,7 @@ export async function launch(context: EngineContext, container: Container): Prom
   );
 
   prepareBindSources(mounts);
+  refuseProcMounts(rootfs, mounts);
   await context.volumes.populate(mounts, rootfs, users.map);
   const user = resolveUser(rootfs, config.User, hostConfig.GroupAdd ?? []);
   const shmPath = shareMemory(context, container, users);

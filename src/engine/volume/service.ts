@@ -1,6 +1,6 @@
 /** Named and anonymous volumes of the "local" driver: their folders, labels, users and first content. */
 import type { Database } from "bun:sqlite";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Volume, VolumeCreateBody, VolumesPruneResponse } from "#api/types/volume.ts";
@@ -47,7 +47,9 @@ export class VolumeService {
   /** Removes what a crash left half made. Call once at start, before any other method. */
   async recover(): Promise<void> {
     const { volumes, trash } = this.#layout;
-    mkdirSync(volumes, { recursive: true, mode: 0o711 });
+    mkdirSync(volumes, { recursive: true, mode: 0o700 });
+    // Root of a container may leave a program here that runs as root for whoever can reach it.
+    chmodSync(volumes, 0o700);
     mkdirSync(trash, { recursive: true, mode: 0o700 });
     const known = new Set(this.#rows().map(({ name }) => name));
     for (const name of readdirSync(volumes)) {
