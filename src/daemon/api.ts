@@ -1,6 +1,7 @@
 /** What every request to the Engine API passes: version, routing, errors, the log line. */
 import type { ZodType } from "zod";
 import { decodeWith } from "#api/schemas/decode.ts";
+import { parseJsonBody } from "#api/schemas/json-text.ts";
 import { EngineError, errorKind, errorMessage } from "#lib/errors.ts";
 import type { HttpRequest, HttpResponse } from "#lib/http/exchange.ts";
 import type { Router } from "#lib/http/router.ts";
@@ -47,21 +48,24 @@ export class Exchange {
     this.response.send(204);
   }
 
-  /** The JSON body through `schema`; undefined for an empty one. Rejects with kind "invalid" in Docker's words. */
+  /**
+   * The JSON body through `schema`; undefined where there is none. As for Go's decoder, `null` has no field set.
+   * Rejects with kind "invalid" in Docker's words.
+   */
   async body<T>(schema: ZodType<T>): Promise<T | undefined> {
-    const text = await this.request.body.text(maxJsonBody);
-    if (text.trim() === "") return undefined;
-    const type = this.request.headers.get("content-type");
-    if (type !== undefined && type.split(";")[0]?.trim().toLowerCase() !== "application/json") {
-      throw new EngineError("invalid", `unsupported Content-Type header (${type}): must be 'application/json'`);
-    }
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch (cause) {
-      throw new EngineError("invalid", `invalid JSON: ${errorMessage(cause)}`, { cause });
-    }
-    return decodeWith(schema, value);
+    const { body, headers } = this.request;
+    const type = headers.get("content-type");
+    // Without a body nothing need say what it is.
+    if (type !== undefined || !body.done) checkContentType(type ?? "");
+    if (body.done) return undefined;
+    const text = await body.text(maxJsonBody);
+    if (text.trim() === "") throw new EngineError("invalid", "invalid JSON: got EOF while reading request body");
+    return decodeWith(schema, parseJsonBody(text) ?? {});
+  }
+
+  /** As `body`, for endpoints that take no body for one with no field set. */
+  async fields<T>(schema: ZodType<T>): Promise<T> {
+    return (await this.body(schema)) ?? decodeWith(schema, {});
   }
 
   async requiredBody<T>(schema: ZodType<T>): Promise<T> {
@@ -105,7 +109,9 @@ export class Api {
     try {
       await this.#dispatch(request, response);
     } catch (thrown) {
-      const error = tellableFailure(thrown, this.#dataRoot);
+      const error = isAbandonment(thrown, request)
+        ? new EngineError("invalid", "the client closed the request before it was done", { cause: thrown })
+        : tellableFailure(thrown, this.#dataRoot);
       failure = error;
       if (response.outcome === "open") {
         const status = statusOfKind[errorKind(error)];
@@ -126,6 +132,7 @@ export class Api {
   async #dispatch(request: HttpRequest, response: HttpResponse): Promise<void> {
     const { version, path } = splitVersion(request.path);
     const match = this.#router.match(request.method, path);
+    if (request.method === "OPTIONS") return response.send(200);
     if (match === undefined) throw new EngineError("not-found", "page not found");
     if (version !== undefined) checkVersion(version);
     await match.handler(new Exchange(request, response, match.params, version ?? apiVersion));
@@ -146,10 +153,22 @@ export class Api {
   }
 }
 
+/** The client left, or shut down its half, and the work ended for that. */
+function isAbandonment(thrown: unknown, request: HttpRequest): boolean {
+  return request.signal.aborted && thrown instanceof Error && thrown.name === "AbortError";
+}
+
 /** `/v1.41/info` is `/info` at 1.41. */
 export function splitVersion(path: string): { version: string | undefined; path: string } {
   const match = /^\/v(\d+(?:\.\d+)*)(?=\/)/.exec(path);
   return match === null ? { version: undefined, path } : { version: match[1], path: path.slice(match[0].length) };
+}
+
+function checkContentType(type: string): void {
+  const media = type.split(";")[0]?.trim().toLowerCase() ?? "";
+  if (media === "") throw new EngineError("invalid", `malformed Content-Type header (${type}): mime: no media type`);
+  if (media === "application/json") return;
+  throw new EngineError("invalid", `unsupported Content-Type header (${type}): must be 'application/json'`);
 }
 
 function checkVersion(version: string): void {

@@ -23,7 +23,9 @@ function describe(issue: z.core.$ZodIssue): string {
         ? "int"
         : undefined;
   if (wanted === undefined) return `invalid JSON: ${issue.path.join(".")}: ${issue.message}`;
-  const field = issue.path.length === 0 ? "value" : `struct field ${issue.path.join(".")}`;
+  // Go counts no list's items.
+  const path = issue.path.filter((step) => typeof step !== "number").join(".");
+  const field = path === "" ? "value" : `struct field ${path}`;
   return `invalid JSON: json: cannot unmarshal ${goName(issue.input)} into Go ${field} of type ${goTypes[wanted] ?? wanted}`;
 }
 
@@ -62,7 +64,9 @@ export const words = orZero(z.union([z.array(z.string()), z.string().transform((
 
 /** Go's `map[string]struct{}`. */
 export const textSet = orZero(
-  z.record(z.string(), z.unknown()).transform((set) => Object.fromEntries(Object.keys(set).map((key) => [key, {}]))),
+  z
+    .record(z.string(), z.looseObject({}).nullable())
+    .transform((set) => Object.fromEntries(Object.keys(set).map((key) => [key, {}]))),
   null,
 );
 
@@ -75,11 +79,13 @@ export function oneOf<const T extends string>(
   values: readonly T[],
   refusal: (value: unknown) => string,
 ): z.ZodType<T | ""> {
-  return orZero(z.enum(values, { error: (issue) => refusal(issue.input) }), "");
+  return orZero(z.string().pipe(z.enum(values, { error: (issue) => refusal(issue.input) })), "");
 }
 
-/** Height and width; absent is 0 by 0. */
-export const consoleSize = orZero(z.tuple([z.int(), z.int()]), [0, 0] as [number, number]);
+/** Height and width, as Go fills an array of two: what is missing is 0, and what is too much passes by. */
+const size = z.array(z.int().min(0)).transform(([height = 0, width = 0]): [number, number] => [height, width]);
+export const consoleSize = orZero(size, [0, 0] as [number, number]);
+export const optionalConsoleSize = orZero(size, null);
 
 /** Drops keys that Go would leave out as `omitempty`. Changes and answers `value`. */
 export function omitEmpty<T extends object>(value: T, keys: readonly OptionalKeys<T>[]): T {

@@ -1,12 +1,7 @@
 /** Schemas of the bodies of `/exec`. */
 import { z } from "zod";
 import type { ExecConfig, ExecStartBody } from "#api/types/exec.ts";
-import { flag, text, textList, words } from "./decode.ts";
-
-const optionalConsoleSize = z
-  .tuple([z.int(), z.int()])
-  .nullish()
-  .transform((size) => size ?? null);
+import { flag, optionalConsoleSize, text, textList } from "./decode.ts";
 
 export const execConfigSchema: z.ZodType<ExecConfig> = z.object({
   User: text,
@@ -19,7 +14,7 @@ export const execConfigSchema: z.ZodType<ExecConfig> = z.object({
   DetachKeys: text,
   Env: textList,
   WorkingDir: text,
-  Cmd: words.transform((list) => list ?? []),
+  Cmd: textList.transform((list) => list ?? []),
 });
 
 export const execStartSchema: z.ZodType<ExecStartBody> = z.object({
