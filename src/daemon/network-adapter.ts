@@ -8,6 +8,7 @@ import type {
 } from "#api/types/network.ts";
 import type { Filters } from "#api/types/query.ts";
 import type { Engine } from "#engine/engine.ts";
+import { EngineError } from "#lib/errors.ts";
 import type { NetworkBackend } from "./routes/networks.ts";
 
 export class NetworkAdapter implements NetworkBackend {
@@ -21,8 +22,10 @@ export class NetworkAdapter implements NetworkBackend {
     return this.#engine.networks.list(filters);
   }
 
-  inspect(network: string): NetworkInspect {
-    return this.#engine.networks.inspect(network);
+  inspect(network: string, { scope }: { scope?: string }): NetworkInspect {
+    const found = this.#engine.networks.inspect(network);
+    if (scope === undefined || found.Scope === scope) return found;
+    throw new EngineError("not-found", `network ${network} not found`);
   }
 
   create(body: NetworkCreateBody): Promise<NetworkCreateResponse> {

@@ -20,9 +20,10 @@ import type {
 } from "#api/types/query.ts";
 import type { Platform } from "#api/types/system.ts";
 import { EngineError } from "#lib/errors.ts";
-import type { ApiRouter } from "../api.ts";
+import { type ApiRouter, compareVersions, type Exchange } from "../api.ts";
 import { sendBytes, sendRecords, supported } from "../streams.ts";
 import type { Awaitable } from "./containers.ts";
+import { imageOf, imagesOf } from "./old-versions.ts";
 
 /** `name` is what the client sent: a reference, an id or a prefix of one. Rejects with not-found: `No such image: x`. */
 export interface ImageQueryBackend {
@@ -83,11 +84,11 @@ export function addImageRoutes(router: ApiRouter, backend: ImageBackend): void {
     const answer = await backend.list({
       all: query.flag("all"),
       digests: query.flag("digests"),
-      sharedSize: query.flag("shared-size"),
-      manifests: query.flag("manifests"),
+      sharedSize: !before(exchange, "1.42") && query.flag("shared-size"),
+      manifests: !before(exchange, "1.47") && query.flag("manifests"),
       filters: query.filters(),
     });
-    exchange.json(200, answer);
+    exchange.json(200, imagesOf(exchange.version, answer));
   });
   addTransferRoutes(router, backend);
   router.add("POST", "/images/prune", async (exchange) => {
@@ -100,12 +101,17 @@ export function addImageRoutes(router: ApiRouter, backend: ImageBackend): void {
     exchange.json(200, await search(query.text("term"), options, exchange.request.signal));
   });
   router.add("GET", "/images/{name:.*}/json", async (exchange) => {
-    const [platform] = exchange.query.platforms("platform");
-    const options = { manifests: exchange.query.flag("manifests"), ...(platform && { platform }) };
-    exchange.json(200, await backend.inspect(exchange.param("name"), options));
+    const { query } = exchange;
+    const manifests = !before(exchange, "1.48") && query.flag("manifests");
+    const [platform] = before(exchange, "1.49") ? [] : query.platforms("platform");
+    if (manifests && platform !== undefined) {
+      throw new EngineError("invalid", "conflicting options: manifests and platform options cannot both be set");
+    }
+    const image = await backend.inspect(exchange.param("name"), { manifests, ...(platform && { platform }) });
+    exchange.json(200, imageOf(exchange.version, image));
   });
   router.add("GET", "/images/{name:.*}/history", async (exchange) => {
-    const [platform] = exchange.query.platforms("platform");
+    const [platform] = before(exchange, "1.48") ? [] : exchange.query.platforms("platform");
     exchange.json(200, await backend.history(exchange.param("name"), platform ? { platform } : {}));
   });
   router.add("POST", "/images/{name:.*}/tag", async (exchange) => {
@@ -130,12 +136,26 @@ export function addImageRoutes(router: ApiRouter, backend: ImageBackend): void {
   });
 }
 
+function before({ version }: Exchange, other: string): boolean {
+  return compareVersions(version, other) < 0;
+}
+
+/** Of an archive. */
+function onePlatform(exchange: Exchange): Platform[] {
+  if (before(exchange, "1.48")) return [];
+  if (exchange.query.list("platform").length > 1) {
+    throw new EngineError("invalid", "multiple platform parameters not supported");
+  }
+  return exchange.query.platforms("platform");
+}
+
 function addTransferRoutes(router: ApiRouter, backend: ImageBackend): void {
   router.add("POST", "/images/create", async (exchange) => {
     const { query, request } = exchange;
     const platform = query.platformText("platform");
+    const fromImage = query.text("fromImage");
     const source = query.text("fromSrc");
-    if (source !== "") {
+    if (fromImage === "" && source !== "") {
       const options = {
         fromSrc: source,
         repo: query.text("repo"),
@@ -146,14 +166,13 @@ function addTransferRoutes(router: ApiRouter, backend: ImageBackend): void {
       };
       return sendRecords(exchange, backend.importImage(request.body, options, request.signal), request.signal);
     }
-    const fromImage = query.text("fromImage");
     if (fromImage === "") throw new EngineError("invalid", "fromImage or fromSrc is required");
     const options = { fromImage, tag: query.text("tag"), ...(platform && { platform }) };
     return sendRecords(exchange, backend.pull(options, request.signal), request.signal);
   });
   router.add("POST", "/images/load", (exchange) => {
     const { query, request } = exchange;
-    const options = { quiet: query.flag("quiet"), platforms: query.platforms("platform") };
+    const options = { quiet: query.flag("quiet"), platforms: onePlatform(exchange) };
     return sendRecords(exchange, backend.load(request.body, options, request.signal), request.signal);
   });
   router.add("POST", "/images/bootstrap", (exchange) => {
@@ -162,18 +181,15 @@ function addTransferRoutes(router: ApiRouter, backend: ImageBackend): void {
     const options = mirror === undefined ? {} : { mirror };
     return sendRecords(exchange, backend.bootstrap(query.text("name"), options, request.signal), request.signal);
   });
-  const save = async (exchange: Parameters<Parameters<ApiRouter["add"]>[2]>[0], names: string[]): Promise<void> => {
-    const { query, request } = exchange;
-    const stream = await backend.save(names, { platforms: query.platforms("platform") }, request.signal);
+  const save = async (exchange: Exchange, names: string[]): Promise<void> => {
+    const { request } = exchange;
+    const stream = await backend.save(names, { platforms: onePlatform(exchange) }, request.signal);
     await sendBytes(exchange, "application/x-tar", stream);
   };
   router.add("GET", "/images/get", (exchange) =>
     save(
       exchange,
-      exchange.query
-        .list("names")
-        .flatMap((names) => names.split(","))
-        .filter((name) => name !== ""),
+      exchange.query.list("names").flatMap((names) => names.split(",")),
     ),
   );
   router.add("GET", "/images/{name:.*}/get", (exchange) => save(exchange, [exchange.param("name")]));

@@ -1,5 +1,6 @@
 /** Shows answers of today as older versions of the API had them. */
 import type { ContainerInspect, ContainerSummary } from "#api/types/container.ts";
+import type { ImageInspect, ImageSummary } from "#api/types/image.ts";
 import type { SystemInfo } from "#api/types/system.ts";
 import { compareVersions } from "../api.ts";
 
@@ -42,6 +43,58 @@ export function inspectOf(version: string, container: ContainerInspect): Contain
   }
   if (compareVersions(version, "1.48") < 0) delete container.ImageManifestDescriptor;
   return container;
+}
+
+/** Changes and answers `image`. */
+export function imageOf(version: string, image: ImageInspect): object {
+  const before = (other: string): boolean => compareVersions(version, other) < 0;
+  if (before("1.48")) delete image.Descriptor;
+  if (before("1.44")) image.Created ||= "0001-01-01T00:00:00Z";
+  const config = { ...alwaysConfigured, ...(before("1.50") && containerConfig), ...image.Config };
+  return {
+    ...image,
+    ...(before("1.44") && { VirtualSize: image.Size }),
+    // Docker makes a Go map of it, which is written in order.
+    Config: Object.fromEntries(Object.entries(config).toSorted(([a], [b]) => (a < b ? -1 : 1))),
+  };
+}
+
+const alwaysConfigured = {
+  User: "",
+  Env: null,
+  Cmd: null,
+  Volumes: null,
+  WorkingDir: "",
+  Entrypoint: null,
+  OnBuild: null,
+  Labels: null,
+};
+
+/** Fields that belong to containers alone, and were never set. */
+const containerConfig = {
+  Hostname: "",
+  Domainname: "",
+  AttachStdin: false,
+  AttachStdout: false,
+  AttachStderr: false,
+  Tty: false,
+  OpenStdin: false,
+  StdinOnce: false,
+  Image: "",
+};
+
+/** Changes and answers `list`. */
+export function imagesOf(version: string, list: ImageSummary[]): object[] {
+  const before = (other: string): boolean => compareVersions(version, other) < 0;
+  return list.map((image) => {
+    if (before("1.48")) delete image.Descriptor;
+    const nameless = before("1.43") && !image.RepoTags?.length && !image.RepoDigests?.length;
+    return {
+      ...image,
+      ...(nameless && { RepoTags: ["<none>:<none>"], RepoDigests: ["<none>@<none>"] }),
+      ...(before("1.44") && { VirtualSize: image.Size }),
+    };
+  });
 }
 
 /** Changes and answers `list`. */

@@ -59,7 +59,15 @@ export function addSystemRoutes(router: ApiRouter, backend: SystemBackend): void
     body.end();
   });
   // Nothing is ever cached for builds, so that all of it is gone already.
-  router.add("POST", "/build/prune", (exchange) => exchange.json(200, { CachesDeleted: null, SpaceReclaimed: 0 }));
+  router.add("POST", "/build/prune", (exchange) => {
+    const { query } = exchange;
+    query.filters();
+    const old = compareVersions(exchange.version, "1.48") < 0;
+    for (const name of old ? ["keep-storage"] : ["reserved-space", "max-used-space", "min-free-space"])
+      query.bytes(name);
+    if (!old && !query.bytes("reserved-space")) query.bytes("keep-storage");
+    exchange.json(200, { CachesDeleted: null, SpaceReclaimed: 0 });
+  });
   router.add("GET", "/system/df", async (exchange) => {
     const asked = compareVersions(exchange.version, "1.42") < 0 ? [] : exchange.query.list("type");
     for (const type of asked) {

@@ -143,5 +143,5 @@ export function pruneImages(context: ImageContext, filters: Filters): Omit<Image
       if (!["conflict", "not-found"].includes(errorKind(error))) throw error;
     }
   }
-  return { ImagesDeleted: removed };
+  return { ImagesDeleted: removed.length === 0 ? null : removed };
 }

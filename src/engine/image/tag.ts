@@ -13,6 +13,7 @@ export function parseTagName(repository: string, tag = ""): Reference {
     throw new EngineError("invalid", "refusing to create an ambiguous tag using digest algorithm as name");
   }
   if (tag === "") return withDefaultTag(reference);
+  if (!/^[\w][\w.-]{0,127}$/.test(tag)) throw new EngineError("invalid", "invalid tag format");
   const { tag: _, ...bare } = reference;
   return parseReference(`${familiarReference(bare)}:${tag}`);
 }
