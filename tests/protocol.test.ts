@@ -170,7 +170,16 @@ test("bodies that are no JSON of the right shape are refused as Go's decoder doe
     return `${answer.status} ${((await answer.json()) as { message: string }).message}`;
   };
   expect(await post("")).toBe("400 invalid JSON: got EOF while reading request body");
-  expect(await post("{")).toStartWith("400 invalid JSON: ");
+  expect(await post("{")).toBe("400 invalid JSON: unexpected EOF");
+  expect(await post("{} {}")).toBe("400 unexpected content after JSON");
+  expect(await post("{}", "")).toBe("400 malformed Content-Type header (): mime: no media type");
+  expect(await post("null")).toBe("400 config cannot be empty in order to create a container");
+  expect(await post('{"Image":"x","Cmd":[3]}')).toBe(
+    "400 invalid JSON: json: cannot unmarshal number into Go struct field Cmd of type string",
+  );
+  expect(await post('{"Image":"x","HostConfig":{"RestartPolicy":{"Name":3}}}')).toBe(
+    "400 invalid JSON: json: cannot unmarshal number into Go struct field HostConfig.RestartPolicy.Name of type string",
+  );
   expect(await post("{}", "text/plain")).toBe(
     "400 unsupported Content-Type header (text/plain): must be 'application/json'",
   );
@@ -179,4 +188,79 @@ test("bodies that are no JSON of the right shape are refused as Go's decoder doe
   );
   expect(await post("{}")).toBe("400 config cannot be empty in order to create a container");
   expect(await post('{"Image":"none-such"}')).toBe("404 No such image: none-such:latest");
+});
+
+test("parameters are read as Docker reads them", async () => {
+  await using engine = await startEngine();
+  const box = await engine.create(["sleep", "600"], { name: "asked", Labels: { a: "b" } });
+  const listed = async (filters: string) =>
+    (await engine.wire.json<object[]>("GET", `/containers/json?all=1&filters=${encodeURIComponent(filters)}`)).length;
+  expect(await listed("null")).toBe(1);
+  expect(await listed('{"label":["a=b"]}')).toBe(1);
+  // What a set says of its member makes no difference.
+  expect(await listed('{"label":{"a=b":false}}')).toBe(1);
+  const cases: [string, string, number, string][] = [
+    ["GET", "/containers/json?filters=%7B", 400, "invalid filter"],
+    ["GET", '/containers/json?filters={"label":"x"}', 400, "invalid filter"],
+    ["GET", "/containers/json?limit=x", 400, 'strconv.Atoi: parsing "x": invalid syntax'],
+    ["POST", "/containers/asked/resize?h=1", 400, 'invalid resize width "": invalid syntax'],
+    ["POST", "/containers/asked/resize?h=-1&w=1", 400, 'invalid resize height "-1": value out of range'],
+    ["POST", "/containers/none/kill", 404, "cannot kill container: none: No such container: none"],
+    ["POST", "/containers/asked/kill", 409, `cannot kill container: asked: container ${box.id} is not running`],
+    [
+      "POST",
+      "/containers/asked/rename?name=-x",
+      400,
+      "Error when allocating new name: Invalid container name (/-x), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+    ],
+    ["POST", "/commit", 400, 'invalid name or ID supplied: ""'],
+    [
+      "GET",
+      "/networks/bridge?verbose=maybe",
+      400,
+      'invalid value for verbose: maybe: strconv.ParseBool: parsing "maybe": invalid syntax',
+    ],
+    ["GET", "/networks/bridge?scope=swarm", 404, "network bridge not found"],
+    [
+      "POST",
+      "/build/prune?keep-storage=x",
+      400,
+      'keep-storage is in bytes and expects an integer, got x: strconv.Atoi: parsing "x": invalid syntax',
+    ],
+    ["GET", "/images/get?names=", 400, "invalid reference format"],
+    ["POST", "/images/berth-test/tag?repo=x&tag=a/b", 400, "invalid tag format"],
+    ["GET", "/containers/asked/top?ps_args=%00", 409, `container ${box.id} is not running`],
+  ];
+  for (const [method, path, status, message] of cases) {
+    const answer = await engine.wire.send(method, path);
+    expect([path, answer.status, ((await answer.json()) as { message: string }).message]).toEqual([
+      path,
+      status,
+      message,
+    ]);
+  }
+  expect((await engine.wire.send("OPTIONS", "/containers/json")).status).toBe(200);
+});
+
+test("ports and hosts that cannot be are refused at create", async () => {
+  await using engine = await startEngine();
+  const refused = (HostConfig: object, message: string) =>
+    expect(engine.create(["true"], { HostConfig })).rejects.toMatchObject({ status: 400, message });
+  await refused({ ExtraHosts: ["walk"] }, 'bad format for add-host: "walk"');
+  await refused({ PortBindings: { "80/tcp": [{ HostIp: "", HostPort: "x" }] } }, 'invalid port specification: "x"');
+});
+
+test("old versions ignore parameters that they did not have", async () => {
+  await using engine = await startEngine();
+  const box = await engine.run(["sleep", "600"], { StopSignal: "KILL" });
+  await new Wire(engine.socket, "1.41").bytes("POST", `/containers/${box.id}/stop?signal=nonsense`);
+  const old = new Wire(engine.socket, "1.40");
+  const [image] = await old.json<{ VirtualSize: number; Size: number }[]>("GET", "/images/json?manifests=1");
+  expect(image).toMatchObject({ VirtualSize: image?.Size });
+  expect(image).not.toContainKey("Manifests");
+  const inspected = await old.json<{ Config: object }>("GET", "/images/berth-test/json?platform=nonsense");
+  expect(inspected.Config).toMatchObject({ Hostname: "", Tty: false, Volumes: null });
+  const now = await engine.wire.json<{ Config: object }>("GET", "/images/berth-test/json");
+  expect(Object.keys(now.Config)).toEqual(fields("Cmd Entrypoint Env Labels OnBuild User Volumes WorkingDir"));
+  expect(now).not.toContainKey("VirtualSize");
 });

@@ -216,7 +216,10 @@ test("no new privileges, and the options that mean nothing here", async () => {
   expect(await show(["no-new-privileges"])).toBe("NoNewPrivs:\t1\n");
   expect(await show(["no-new-privileges:false"])).toBe("NoNewPrivs:\t0\n");
   expect(await show(["label=disable"])).toBe("NoNewPrivs:\t0\n");
-  await expect(show(["bogus=1"])).rejects.toMatchObject({ status: 400, message: 'invalid --security-opt: "bogus=1"' });
+  await expect(show(["bogus=1"])).rejects.toMatchObject({
+    status: 400,
+    message: 'invalid --security-opt 2: "bogus=1"',
+  });
   const { Warnings } = await engine.wire.json<{ Warnings: string[] }>("POST", "/containers/create", {
     Image: "berth-test",
     HostConfig: { SecurityOpt: ["label=type:x"] },

@@ -37,6 +37,15 @@ export function errorMessage(thrown: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Puts `context: ` before the message of what `work` throws; the kind stays. */
+export async function withContext<T>(context: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw new EngineError(errorKind(cause), `${context}: ${errorMessage(cause)}`, { cause });
+  }
+}
+
 /** What went wrong in the first place, where undoing it went wrong too (`using`): SuppressedError itself says nothing. */
 function firstError(thrown: unknown): unknown {
   let error = thrown;

@@ -11,12 +11,10 @@ import type {
   ContainerUpdateBody,
   ContainerUpdateResponse,
   FilesystemChange,
-  PathStat,
   TopResponse,
   WaitResponse,
 } from "#api/types/container.ts";
 import type {
-  ArchivePutQuery,
   ContainerAttachQuery,
   ContainerCommitQuery,
   ContainerListQuery,
@@ -30,10 +28,11 @@ import type {
 import { commitConfigSchema, containerCreateSchema, containerUpdateSchema } from "#api/schemas/container.ts";
 import type { WaitCondition } from "#api/types/container.ts";
 import type { Platform } from "#api/types/system.ts";
-import { EngineError } from "#lib/errors.ts";
+import { EngineError, withContext } from "#lib/errors.ts";
 import type { Hijack } from "#lib/http/hijack.ts";
 import { type ApiRouter, compareVersions, type Exchange } from "../api.ts";
 import { sendBytes, sendRecords, supported } from "../streams.ts";
+import { addArchiveRoutes, type ContainerArchiveBackend } from "./archive.ts";
 import { addAttachWebSocket } from "./attach-websocket.ts";
 import { adaptCreateRequest } from "./create-request.ts";
 import { inspectOf, listOf } from "./old-versions.ts";
@@ -105,18 +104,6 @@ export interface ContainerOptionalBackend {
   exportRootfs(id: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
 }
 
-/** `docker cp`; also optional. Paths are those inside the container. */
-export interface ContainerArchiveBackend {
-  statPath(id: string, path: string): Awaitable<PathStat>;
-  getArchive(
-    id: string,
-    path: string,
-    signal: AbortSignal,
-  ): Promise<{ stat: PathStat; stream: AsyncIterable<Uint8Array> }>;
-  /** `body` is a tar, plain or compressed. */
-  putArchive(id: string, query: ArchivePutQuery, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
-}
-
 export type ContainerBackend = ContainerStateBackend &
   ContainerQueryBackend &
   ContainerStreamBackend &
@@ -182,23 +169,33 @@ function addStateRoutes(router: ApiRouter, backend: ContainerBackend): void {
       exchange.noContent();
     });
   };
-  const stopQuery = ({ query }: Exchange): ContainerStopQuery => {
+  const stopQuery = ({ query, version }: Exchange): ContainerStopQuery => {
     const timeout = query.integer("t");
-    const signal = query.optional("signal");
+    const signal = compareVersions(version, "1.42") < 0 ? undefined : query.optional("signal");
     return { ...(signal !== undefined && { signal }), ...(timeout !== undefined && { timeout }) };
   };
-  change("/containers/{id}/start", ({ query }, id) => {
+  change("/containers/{id}/start", ({ query, request }, id) => {
+    // An empty object is no configuration.
+    if (request.body.remaining > 7) {
+      throw new EngineError(
+        "invalid",
+        "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24",
+      );
+    }
     const detachKeys = query.optional("detachKeys");
     return backend.start(id, detachKeys === undefined ? {} : { detachKeys });
   });
   change("/containers/{id}/stop", (exchange, id) => backend.stop(id, stopQuery(exchange)));
   change("/containers/{id}/restart", (exchange, id) => backend.restart(id, stopQuery(exchange)));
-  change("/containers/{id}/kill", ({ query }, id) => backend.kill(id, query.text("signal")));
+  change("/containers/{id}/kill", ({ query }, id) =>
+    withContext(`cannot kill container: ${id}`, () => backend.kill(id, query.text("signal"))),
+  );
   change("/containers/{id}/rename", ({ query }, id) => backend.rename(id, query.text("name")));
   change("/containers/{id}/pause", (_, id) => supported(backend.pause?.bind(backend), "pausing a container")(id));
   change("/containers/{id}/unpause", (_, id) => supported(backend.unpause?.bind(backend), "unpausing a container")(id));
   router.add("POST", "/containers/{id}/resize", async (exchange) => {
-    await backend.resize(exchange.param("id"), exchange.query.integer("h") ?? 0, exchange.query.integer("w") ?? 0);
+    const { query } = exchange;
+    await backend.resize(exchange.param("id"), query.size("h", "height"), query.size("w", "width"));
     exchange.response.send(200);
   });
   change(
@@ -288,7 +285,8 @@ function addOptionalRoutes(router: ApiRouter, backend: ContainerBackend): void {
   });
   router.add("GET", "/containers/{id}/changes", async (exchange) => {
     const changes = supported(backend.changes?.bind(backend), "listing a container's changes");
-    exchange.json(200, await changes(exchange.param("id")));
+    const list = await changes(exchange.param("id"));
+    exchange.json(200, list.length === 0 ? null : list);
   });
   router.add("GET", "/containers/{id}/export", async (exchange) => {
     const exportRootfs = supported(backend.exportRootfs?.bind(backend), "exporting a container");
@@ -299,41 +297,6 @@ function addOptionalRoutes(router: ApiRouter, backend: ContainerBackend): void {
     );
   });
   addArchiveRoutes(router, backend);
-}
-
-function addArchiveRoutes(router: ApiRouter, backend: ContainerBackend): void {
-  const what = "copying files from and to a container";
-  const path = "/containers/{id}/archive";
-  const asked = ({ query }: Exchange): string => {
-    const value = query.text("path");
-    if (value === "") throw new EngineError("invalid", "bad parameter: 'path' cannot be empty");
-    return value;
-  };
-  const tell = ({ response }: Exchange, stat: PathStat): void => {
-    response.setHeader("X-Docker-Container-Path-Stat", Buffer.from(JSON.stringify(stat)).toString("base64"));
-  };
-  router.add("HEAD", path, async (exchange) => {
-    const statPath = supported(backend.statPath?.bind(backend), what);
-    tell(exchange, await statPath(exchange.param("id"), asked(exchange)));
-    exchange.response.send(200);
-  });
-  router.add("GET", path, async (exchange) => {
-    const getArchive = supported(backend.getArchive?.bind(backend), what);
-    const { stat, stream } = await getArchive(exchange.param("id"), asked(exchange), exchange.request.signal);
-    tell(exchange, stat);
-    await sendBytes(exchange, "application/x-tar", stream);
-  });
-  router.add("PUT", path, async (exchange) => {
-    const putArchive = supported(backend.putArchive?.bind(backend), what);
-    const { query, request } = exchange;
-    const options = {
-      path: asked(exchange),
-      noOverwriteDirNonDir: query.flag("noOverwriteDirNonDir"),
-      copyUidGid: query.flag("copyUIDGID"),
-    };
-    await putArchive(exchange.param("id"), options, request.body, request.signal);
-    exchange.response.send(200);
-  });
 }
 
 /** Media types of hijacked and log streams; clients before 1.42 know one only. */

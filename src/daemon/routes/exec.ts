@@ -24,7 +24,7 @@ export interface ExecBackend {
 /** `/exec` and `/containers/{id}/exec`. */
 export function addExecRoutes(router: ApiRouter, backend: ExecBackend): void {
   router.add("POST", "/containers/{id}/exec", async (exchange) => {
-    const config = await exchange.requiredBody(execConfigSchema);
+    const config = await exchange.fields(execConfigSchema);
     if (compareVersions(exchange.version, "1.42") < 0) config.ConsoleSize = null;
     exchange.json(201, await backend.create(exchange.param("id"), config));
   });
@@ -40,7 +40,8 @@ export function addExecRoutes(router: ApiRouter, backend: ExecBackend): void {
     await backend.start(id, options, ({ tty }) => exchange.response.hijack(streamType(exchange, tty)));
   });
   router.add("POST", "/exec/{id}/resize", async (exchange) => {
-    await backend.resize(exchange.param("id"), exchange.query.integer("h") ?? 0, exchange.query.integer("w") ?? 0);
+    const { query } = exchange;
+    await backend.resize(exchange.param("id"), query.size("h", "height"), query.size("w", "width"));
     exchange.response.send(200);
   });
   router.add("GET", "/exec/{id}/json", async (exchange) => {

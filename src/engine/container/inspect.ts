@@ -81,7 +81,7 @@ export async function summarize(
     Command: [path, ...args.map(quoteArgument)].join(" "),
     Created: Math.floor(Date.parse(record.created) / 1000),
     Ports: summaryPorts(context, container),
-    ...(size && (await sizes(context, container))),
+    ...(size && (await nonZeroSizes(context, container))),
     Labels: record.config.Labels,
     State: state.status,
     Status: describeState(state, now()),
@@ -118,6 +118,15 @@ function quoteArgument(argument: string): string {
 async function sizes(context: EngineContext, { record }: Container): Promise<{ SizeRw: number; SizeRootFs: number }> {
   const { bytes } = await context.snapshots.usage(record.id);
   return { SizeRw: bytes, SizeRootFs: bytes + context.images.sizeOf(record.chain) };
+}
+
+/** In lists, Docker leaves a size of nothing out. */
+async function nonZeroSizes(
+  context: EngineContext,
+  container: Container,
+): Promise<{ SizeRw?: number; SizeRootFs?: number }> {
+  const { SizeRw, SizeRootFs } = await sizes(context, container);
+  return { ...(SizeRw !== 0 && { SizeRw }), ...(SizeRootFs !== 0 && { SizeRootFs }) };
 }
 
 async function graphData(context: EngineContext, id: string): Promise<Record<string, string>> {

@@ -136,10 +136,7 @@ export class Lifecycle {
         return;
       }
       if (!isRunning(container.state)) {
-        throw new EngineError(
-          "conflict",
-          `cannot kill container: ${container.name}: container ${container.id} is not running`,
-        );
+        throw new EngineError("conflict", `container ${container.id} is not running`);
       }
       if (ends) {
         container.state.stoppedByUser = true;

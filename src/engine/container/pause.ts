@@ -7,7 +7,7 @@ import { announce, type EngineContext } from "./context.ts";
 export async function pauseContainer(context: EngineContext, container: Container): Promise<void> {
   using _ = await container.lock.acquire();
   if (container.state.status === "paused") {
-    throw new EngineError("conflict", `Container ${container.name} is already paused`);
+    throw new EngineError("conflict", `Container ${container.id} is already paused`);
   }
   if (container.state.status === "restarting") {
     throw new EngineError("conflict", `Container ${container.id} is restarting, wait until the container is running`);

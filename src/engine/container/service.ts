@@ -32,7 +32,7 @@ import type { Platform } from "#api/types/system.ts";
 import { monitorFiles } from "#engine/runtime/conmon.ts";
 import { resizeTerminal } from "#engine/runtime/resize.ts";
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "#engine/runtime/detach-keys.ts";
-import { EngineError } from "#lib/errors.ts";
+import { EngineError, withContext } from "#lib/errors.ts";
 import type { Hijack } from "#lib/http/hijack.ts";
 import { parseUntil } from "#lib/time-filter.ts";
 import { exportContainer, listChanges } from "./changes.ts";
@@ -139,15 +139,17 @@ export class ContainerService {
     return removeContainer(this.#context, this.#lifecycle, this.#get(id), options);
   }
 
-  rename(id: string, newName: string): void {
+  async rename(id: string, newName: string): Promise<void> {
     const container = this.#get(id);
     if (newName === "") throw new EngineError("invalid", "Neither old nor new names may be empty");
-    const name = checkName(newName);
     const oldName = container.name;
-    if (name === oldName) {
+    if (newName.replace(/^\//, "") === oldName) {
       throw new EngineError("invalid", "Renaming a container with the same name as its current name");
     }
-    this.#context.containers.rename(container, name);
+    await withContext("Error when allocating new name", () => {
+      const name = checkName(newName.startsWith("/") ? newName : `/${newName}`);
+      this.#context.containers.rename(container, name);
+    });
     announce(this.#context, container, "rename", { oldName: `/${oldName}` });
   }
 

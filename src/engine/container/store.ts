@@ -99,6 +99,7 @@ export class ContainerStore {
 
   /** By full id, name (with or without the slash) or unique prefix of the id, in this order. Throws "not-found". */
   get(reference: string): Container {
+    if (reference === "") throw new EngineError("invalid", 'invalid name or ID supplied: ""');
     const found = this.find(reference);
     if (found === undefined) throw new EngineError("not-found", `No such container: ${reference}`);
     return found;

@@ -21,6 +21,7 @@ export async function listProcesses(
     throw new EngineError("conflict", `Container ${id} is restarting, wait until the container is running`);
   }
   if (!isRunning(state)) throw new EngineError("conflict", `container ${id} is not running`);
+  if (options.includes("\0")) throw new EngineError("invalid", "ps: the options contain nul byte (\\x00)");
   const renamed = /\s(\S+)=\s*(PID\S*)/.exec(` ${options}`);
   if (renamed !== null && renamed[1] !== "pid") {
     throw new EngineError("invalid", `specifying "${renamed[1]}=${renamed[2]}" is not allowed`);

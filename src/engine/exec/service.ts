@@ -250,7 +250,7 @@ export class ExecService {
 
 function assertRunning({ state, id }: Container): void {
   if (state.status === "paused") {
-    throw new EngineError("conflict", `container ${id} is paused, unpause the container before exec`);
+    throw new EngineError("conflict", `Container ${id} is paused, unpause the container before exec`);
   }
   if (state.status === "restarting") {
     throw new EngineError("conflict", `Container ${id} is restarting, wait until the container is running`);

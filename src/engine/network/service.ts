@@ -18,12 +18,14 @@ import { BridgeNetworks } from "./bridge-networks.ts";
 import { Endpoints } from "./endpoints.ts";
 import { Firewall } from "./firewall.ts";
 import { ForwardGuard } from "./forward-guard.ts";
+import { parseExtraHosts } from "./hosts.ts";
 import { SandboxLinks } from "./links.ts";
 import { defaultNames, isDeviceName } from "./names.ts";
 import type { Filters } from "./network-filters.ts";
 import { Networks } from "./networks.ts";
 import type { AppliedPorts, PortChange, SandboxPorts } from "./port-changes.ts";
 import { lookup, planAttachment, planSandbox } from "./plan.ts";
+import { portRequests } from "./ports.ts";
 import { recoverNetworks } from "./recovery.ts";
 import { RuleWatch } from "./rule-watch.ts";
 import { Sandboxes } from "./sandboxes.ts";
@@ -156,6 +158,8 @@ export class NetworkService {
   /** Throws what `allocate` would throw for unknown networks and impossible settings; changes nothing. */
   validate(request: Omit<SandboxRequest, "containerId" | "name" | "hostname">): void {
     planSandbox(this.#store, request);
+    portRequests(request.ports ?? {}, request.exposedPorts ?? [], request.publishAll ?? false, 0);
+    parseExtraHosts(request.extraHosts ?? [], "0.0.0.0");
   }
 
   /**

@@ -76,5 +76,5 @@ function boolean(value: string, option: string): boolean {
 }
 
 function refuse(option: string): EngineError {
-  return new EngineError("invalid", `invalid --security-opt: ${JSON.stringify(option)}`);
+  return new EngineError("invalid", `invalid --security-opt ${/[=:]/.test(option) ? 2 : 1}: ${JSON.stringify(option)}`);
 }

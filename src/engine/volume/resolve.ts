@@ -216,9 +216,10 @@ function tmpfs(destination: string, options: string[], listed: boolean): Resolve
 
 function cleanDestination(path: string, shown: string): string {
   if (!path.startsWith("/")) {
+    const type = shown.startsWith("/") && shown.includes(":") ? "bind" : "volume";
     throw new EngineError(
       "invalid",
-      `invalid volume specification: '${shown}': invalid mount path: '${path}' mount path must be absolute`,
+      `invalid volume specification: '${shown}': invalid mount config for type "${type}": invalid mount path: '${path}' mount path must be absolute`,
     );
   }
   const clean = posix.normalize(path).replace(/(?<=.)\/$/, "");
