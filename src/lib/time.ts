@@ -1,4 +1,7 @@
-/** Wall-clock moments in nanoseconds and their RFC 3339 form. */
+/** Wall-clock moments in nanoseconds and their RFC 3339 form; what timers can do. */
+
+/** What a timer can hold, some 24 days, in milliseconds; with more it fires at once. */
+export const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Go's zero time: how the Engine API says "never". */
 export const NEVER = "0001-01-01T00:00:00Z";
@@ -23,4 +26,15 @@ export function parseTime(text: string): bigint | undefined {
   const milliseconds = Date.parse(`${match[1]}${match[3]}`);
   if (Number.isNaN(milliseconds)) return undefined;
   return BigInt(milliseconds) * 1_000_000n + BigInt((match[2] ?? "").padEnd(9, "0"));
+}
+
+/** Settles with `work`, or after so many milliseconds. Rejects as `work` does within them. */
+export async function settledWithin(work: Promise<unknown>, milliseconds: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  try {
+    await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

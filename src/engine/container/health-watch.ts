@@ -4,7 +4,7 @@ import { type Clock, HealthMonitor } from "#engine/health/monitor.ts";
 import { healthPlan } from "#engine/health/plan.ts";
 import { runProbe } from "#engine/health/probe.ts";
 import { begun } from "#engine/health/state.ts";
-import { now, parseTime } from "#lib/time.ts";
+import { now, parseTime, settledWithin } from "#lib/time.ts";
 import type { Container } from "./container.ts";
 import { announce, type EngineContext, saveState } from "./context.ts";
 
@@ -21,6 +21,9 @@ const systemClock: Clock = {
  * that is killed loses no more of the log than this.
  */
 const WRITE_INTERVAL = 30_000;
+
+/** In milliseconds. */
+const CLOSE_TIMEOUT = 2000;
 
 export class HealthWatch {
   readonly #context: EngineContext;
@@ -54,11 +57,12 @@ export class HealthWatch {
     container.healthMonitor = undefined;
   }
 
-  /** Writes down what is known, for the next daemon. Settles when no probe runs any more. */
+  /** Writes down what is known, for the next daemon. Settles when no probe runs, save one that nothing can kill. */
   async close(): Promise<void> {
     const watched = this.#context.containers.all().filter(({ healthMonitor }) => healthMonitor !== undefined);
     for (const container of watched) saveState(this.#context, container);
-    await Promise.all(watched.map(async ({ healthMonitor }) => healthMonitor?.close()));
+    const closed = Promise.all(watched.map(async ({ healthMonitor }) => healthMonitor?.close()));
+    await settledWithin(closed, CLOSE_TIMEOUT);
   }
 
   #monitor(container: Container): HealthMonitor | undefined {

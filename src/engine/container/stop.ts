@@ -1,6 +1,7 @@
 /** Ends a container's process: by its stop signal, in the end by SIGKILL. */
 import { cgroupPath } from "#engine/spec/build.ts";
 import { thaw } from "#linux/cgroup-group.ts";
+import { LONGEST_TIMER } from "#lib/time.ts";
 import { signalProcess } from "#linux/process.ts";
 import type { Container } from "./container.ts";
 import { announce, type EngineContext, saveState } from "./context.ts";
@@ -9,8 +10,6 @@ import { parseSignal } from "./signals.ts";
 export const SIGKILL = 9;
 /** In seconds. */
 const DEFAULT_TIMEOUT = 10;
-/** What a timer can hold, some 24 days, in milliseconds: whoever says more means "never". */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** The container's own way to end; `timeout` in seconds. */
 export function stopTerms({ record }: Container): { signal: number; timeout: number } {
@@ -49,6 +48,7 @@ export function endContainer(
   const gone = container.waits.next("next-exit");
   thawContainer(context, container);
   signalContainer(context, container, signal);
+  // Whoever says more than a timer can hold means "never".
   if (signal === SIGKILL || timeout < 0 || timeout * 1000 > LONGEST_TIMER) return { gone };
   const timer = setTimeout(() => signalContainer(context, container, SIGKILL), timeout * 1000);
   return { gone: gone.finally(() => clearTimeout(timer)) };

@@ -1,7 +1,7 @@
 /** Probes one running container time and again. */
 import type { Health, HealthcheckResult } from "#api/types/container.ts";
 import { errorMessage } from "#lib/errors.ts";
-import { formatTime } from "#lib/time.ts";
+import { formatTime, LONGEST_TIMER } from "#lib/time.ts";
 import type { HealthPlan } from "./plan.ts";
 import { probeDelay, probed, resumedDelay, unwatched } from "./state.ts";
 
@@ -33,9 +33,6 @@ export interface HealthSubject {
   /** Nobody looks any more. */
   unwatched(health: Health): void;
 }
-
-/** What a timer can hold, in milliseconds. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** One probe at a time; the interval runs from the end of one to the start of the next. */
 export class HealthMonitor {

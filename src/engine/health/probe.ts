@@ -1,5 +1,5 @@
 /** Runs a health check once: an exec without monitor and client, which nobody has to find again later. */
-import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExecConfig } from "#api/types/exec.ts";
 import type { Container } from "#engine/container/container.ts";
@@ -10,15 +10,13 @@ import { specJson } from "#engine/spec/json.ts";
 import { translateRuntimeError } from "#engine/spec/runtime-error.ts";
 import { formatDuration } from "#lib/duration.ts";
 import { EngineError } from "#lib/errors.ts";
+import { settledWithin } from "#lib/time.ts";
+import { Deadline, type Lateness, startOf } from "./deadline.ts";
 import type { ProbeOutcome } from "./monitor.ts";
 import { ProbeOutput } from "./output.ts";
 import type { HealthPlan } from "./plan.ts";
 import { killProbe, PROBE_FILE } from "./probe-process.ts";
 
-/** Milliseconds for the runtime to start the probe, which are no part of the probe's own time. */
-const START_TIMEOUT = 30_000;
-/** How often a late runtime is looked after, in milliseconds. */
-const LOOK = 100;
 /** How long output is waited for that some other process of the container holds open, in milliseconds. */
 const LINGER = 200;
 /** Exit code where the runtime was killed with its probe. */
@@ -92,7 +90,7 @@ function execConfig(command: readonly string[]): ExecConfig {
 interface Ended {
   code: number;
   /** Why it was killed. */
-  late: "start" | "run" | undefined;
+  late: Lateness | undefined;
   output: string;
 }
 
@@ -122,53 +120,4 @@ async function runToEnd(command: string[], deadline: Deadline, signal: AbortSign
   await settledWithin(copies, LINGER);
   await Promise.all(streams.map((stream) => stream.cancel()));
   return { code: child.signalCode === null ? code : KILLED, late: deadline.passed, output: output.text() };
-}
-
-async function settledWithin(work: Promise<unknown>, milliseconds: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  await Promise.race([work, promise]);
-  clearTimeout(timer);
-}
-
-/** Milliseconds since the epoch at which the runtime had the process ready; undefined before. */
-function startOf(pidFile: string): number | undefined {
-  return statSync(pidFile, { throwIfNoEntry: false })?.mtimeMs;
-}
-
-/** Counts a probe's time from its own start on, however long the runtime takes to come to that. */
-class Deadline {
-  readonly #pidFile: string;
-  readonly #timeout: number;
-  #timer: Timer | undefined;
-  #began = 0;
-  passed: Ended["late"];
-
-  constructor(pidFile: string, timeout: number) {
-    this.#pidFile = pidFile;
-    this.#timeout = timeout;
-  }
-
-  start(late: () => void): void {
-    this.#began = Date.now();
-    this.#look(this.#timeout, late);
-  }
-
-  end(): void {
-    clearTimeout(this.#timer);
-  }
-
-  #look(delay: number, late: () => void): void {
-    this.#timer = setTimeout(() => {
-      const started = startOf(this.#pidFile);
-      const left = started === undefined ? LOOK : started + this.#timeout - Date.now();
-      if (left > 0 && (started !== undefined || Date.now() - this.#began < START_TIMEOUT)) {
-        this.#look(left, late);
-        return;
-      }
-      this.passed = started === undefined ? "start" : "run";
-      late();
-    }, delay);
-    this.#timer.unref();
-  }
 }
