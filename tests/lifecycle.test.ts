@@ -80,14 +80,13 @@ test("kill sends any signal by name or number and refuses an unknown one", async
 test("restart gives a new process and keeps the file system", async () => {
   await using engine = await startEngine();
   const box = await engine.run(["sh", "-c", "echo x >> /root/count; sleep 600"]);
+  const count = async () => (await box.exec(["cat", "/root/count"])).stdout;
+  await until("the first start wrote its line", async () => (await count()) === "x\n");
   const before = (await box.inspect()).State.Pid;
   await engine.wire.bytes("POST", `/containers/${box.id}/restart?t=0`);
   const after = (await box.inspect()).State.Pid;
   expect(after).not.toBe(before);
-  await until(
-    "the second start wrote its line",
-    async () => (await box.exec(["cat", "/root/count"])).stdout === "x\nx\n",
-  );
+  await until("the second start wrote its line", async () => (await count()) === "x\nx\n");
 });
 
 test("wait knows its conditions", async () => {
