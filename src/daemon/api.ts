@@ -78,40 +78,50 @@ export class Exchange {
 export type RouteHandler = (exchange: Exchange) => Promise<void> | void;
 export type ApiRouter = Router<RouteHandler>;
 
+/** A request with its answer's status; `path` as it was asked for. */
+export interface Observed {
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  readonly milliseconds: number;
+}
+
+export interface ApiOptions {
+  readonly log: Logger;
+  /** Of the Server header: `Berth/0.1.0 (linux)`. */
+  readonly product: string;
+  /** Named where it is full. */
+  readonly dataRoot: string;
+  /** Called as requests begin and end. */
+  readonly onActivity: () => void;
+  /** Called when a request is over. */
+  readonly observe?: (request: Observed) => void;
+}
+
 /** The handler of an HttpServer. Never throws. */
 export class Api {
   readonly #router: ApiRouter;
-  readonly #log: Logger;
-  readonly #server: string;
-  readonly #onActivity: () => void;
-  readonly #dataRoot: string;
+  readonly #options: ApiOptions;
 
-  /**
-   * `product` goes into the Server header: `Berth/0.1.0 (linux)`. `onActivity` is called as requests begin and end.
-   * `dataRoot` is named where it is full.
-   */
-  constructor(router: ApiRouter, log: Logger, product: string, onActivity: () => void, dataRoot: string) {
-    this.#dataRoot = dataRoot;
+  constructor(router: ApiRouter, options: ApiOptions) {
     this.#router = router;
-    this.#log = log;
-    this.#server = product;
-    this.#onActivity = onActivity;
+    this.#options = options;
   }
 
   async handle(request: HttpRequest, response: HttpResponse): Promise<void> {
     const started = performance.now();
-    this.#onActivity();
+    this.#options.onActivity();
     response.setHeader("Api-Version", apiVersion);
     response.setHeader("Docker-Experimental", "false");
     response.setHeader("Ostype", "linux");
-    response.setHeader("Server", this.#server);
+    response.setHeader("Server", this.#options.product);
     let failure: unknown;
     try {
       await this.#dispatch(request, response);
     } catch (thrown) {
       const error = isAbandonment(thrown, request)
         ? new EngineError("invalid", "the client closed the request before it was done", { cause: thrown })
-        : tellableFailure(thrown, this.#dataRoot);
+        : tellableFailure(thrown, this.#options.dataRoot);
       failure = error;
       if (response.outcome === "open") {
         const status = statusOfKind[errorKind(error)];
@@ -125,8 +135,11 @@ export class Api {
         response.cut();
       }
     }
-    this.#record(request, response, performance.now() - started, failure);
-    this.#onActivity();
+    const milliseconds = performance.now() - started;
+    this.#record(request, response, milliseconds, failure);
+    const { method, path } = request;
+    this.#options.observe?.({ method, path, status: response.status, milliseconds });
+    this.#options.onActivity();
   }
 
   async #dispatch(request: HttpRequest, response: HttpResponse): Promise<void> {
@@ -147,9 +160,9 @@ export class Api {
       ...(failure === undefined ? {} : { error: errorMessage(failure) }),
     };
     if (response.status >= 500 && response.status !== 501) {
-      this.#log.error({ ...fields, err: failure }, "request failed");
-    } else if (request.method === "GET" || request.method === "HEAD") this.#log.debug(fields, "request");
-    else this.#log.info(fields, "request");
+      this.#options.log.error({ ...fields, err: failure }, "request failed");
+    } else if (request.method === "GET" || request.method === "HEAD") this.#options.log.debug(fields, "request");
+    else this.#options.log.info(fields, "request");
   }
 }
 

@@ -17,6 +17,7 @@ import { networkOptionsOf, tuningOf } from "./engine-options.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { listen } from "./listen.ts";
 import { LiveConfiguration, reloadable } from "./live-configuration.ts";
+import type { MetricsListener, MetricsSource } from "./metrics/metrics.ts";
 import { NetworkAdapter } from "./network-adapter.ts";
 import { lockRoot, writePidfile } from "./roots.ts";
 import { addContainerRoutes } from "./routes/containers.ts";
@@ -95,7 +96,19 @@ async function serve(configuration: Configuration, argv: readonly string[]): Pro
   addSystemRoutes(router, system);
   const housekeeping = undo.use(new Housekeeping());
   addUnsupportedRoutes(router);
-  const api = new Api(router, log, `Berth/${version} (linux)`, () => housekeeping.touch(), layout.dataRoot);
+  const metrics = await startMetrics(configuration["metrics-addr"], {
+    engine,
+    id: system.id,
+    dataRoot: layout.dataRoot,
+  });
+  undo.use(metrics);
+  const api = new Api(router, {
+    log,
+    product: `Berth/${version} (linux)`,
+    dataRoot: layout.dataRoot,
+    onActivity: () => housekeeping.touch(),
+    ...(metrics && { observe: (request) => metrics.observe(request) }),
+  });
   const server = new HttpServer((request, response) => api.handle(request, response));
   undo.defer(() => server.close(GRACE, patience(live.current) * 1000));
   signals.onReload(async () => {
@@ -122,6 +135,16 @@ async function serve(configuration: Configuration, argv: readonly string[]): Pro
   await signals.stopped;
   manager.stopping();
   log.info({ stopContainers: live.current["stop-containers"] }, "stopping");
+}
+
+/** Loads what serves metrics only where they are asked for: the others need not have it in memory. */
+async function startMetrics(
+  address: string,
+  source: MetricsSource,
+): Promise<(MetricsListener & Disposable) | undefined> {
+  if (address === "") return undefined;
+  const { serveMetrics } = await import("./metrics/metrics.ts");
+  return serveMetrics(source, address);
 }
 
 /** Seconds that archives in transit may take to arrive when the daemon stops; -1 in the configuration is no limit. */

@@ -28,6 +28,7 @@ const CLOSE_TIMEOUT = 2000;
 export class HealthWatch {
   readonly #context: EngineContext;
   readonly #unhealthy: (container: Container) => void;
+  readonly #counts = { checks: 0, failed: 0 };
 
   /** `unhealthy` is called after each probe that leaves a container unhealthy. */
   constructor(context: EngineContext, unhealthy: (container: Container) => void) {
@@ -38,6 +39,11 @@ export class HealthWatch {
   /** The health of a container that starts now, to be written down with its new state. */
   static fresh(container: Container): { health?: Health } {
     return healthPlan(container.record.config) === undefined ? {} : { health: begun(container.state.health) };
+  }
+
+  /** Probes since the daemon started. */
+  get counts(): Readonly<{ checks: number; failed: number }> {
+    return this.#counts;
   }
 
   /** It runs, and its state says so. */
@@ -78,6 +84,8 @@ export class HealthWatch {
         health,
         probe: (signal) => runProbe(this.#context, container, plan, signal),
         probed: (after, before) => {
+          this.#counts.checks++;
+          if (after.Log?.at(-1)?.ExitCode !== 0) this.#counts.failed++;
           container.state.health = after;
           if (isNews(after, before) || performance.now() - written > WRITE_INTERVAL) {
             saveState(this.#context, container);

@@ -27,14 +27,14 @@ export class Lifecycle {
   /** Removes a container whose run has ended (`--rm`). */
   readonly #autoRemove: (container: Container) => Promise<void>;
   readonly #monitors: MonitorWatch;
-  readonly #health: HealthWatch;
+  readonly health: HealthWatch;
   #closing = false;
 
   constructor(context: EngineContext, autoRemove: (container: Container) => Promise<void>) {
     this.#context = context;
     this.#autoRemove = autoRemove;
     this.#monitors = new MonitorWatch(context, (container) => this.#monitorLost(container));
-    this.#health = new HealthWatch(context, (container) => void endUnhealthy(context, container));
+    this.health = new HealthWatch(context, (container) => void endUnhealthy(context, container));
   }
 
   /** From now on no restart policy starts anything. Settles when no health check runs. */
@@ -42,7 +42,7 @@ export class Lifecycle {
     this.#closing = true;
     this.#monitors[Symbol.dispose]();
     for (const container of this.#context.containers.all()) this.#cancelRestart(container);
-    await this.#health.close();
+    await this.health.close();
   }
 
   /** Throws "not-modified" where it runs, StartFailure where the runtime refused. */
@@ -78,7 +78,7 @@ export class Lifecycle {
     container.run = new AbortController();
     void container.console.open(monitorFiles.attach(this.#context.layout.bundle(container.id)));
     this.#watch(container);
-    this.#health.adopt(container);
+    this.health.adopt(container);
     if (container.state.endedUnhealthy !== true) return;
     // The daemon that began to end it cannot send the SIGKILL any more.
     container.state.endedUnhealthy = false;
@@ -192,7 +192,7 @@ export class Lifecycle {
     saveState(this.#context, container);
     container.run = new AbortController();
     this.#watch(container);
-    this.#health.begin(container);
+    this.health.begin(container);
     announce(this.#context, container, "start");
   }
 
@@ -238,7 +238,7 @@ export class Lifecycle {
       const started = parseTime(container.state.startedAt) ?? exit.time;
       // A file's time is the kernel's last tick: it may lie before a start of the same moment.
       const finished = exit.time > started ? exit.time : started;
-      this.#health.end(container);
+      this.health.end(container);
       container.state = {
         ...container.state,
         status: "exited",

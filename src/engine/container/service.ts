@@ -241,6 +241,11 @@ export class ContainerService {
     if (end === "detached") announce(this.#context, container, "detach");
   }
 
+  /** Health checks since the daemon started. */
+  get healthChecks(): Readonly<{ checks: number; failed: number }> {
+    return this.#lifecycle.health.counts;
+  }
+
   counts(): { running: number; paused: number; stopped: number } {
     const counts = { running: 0, paused: 0, stopped: 0 };
     for (const { state } of this.#context.containers.all()) {

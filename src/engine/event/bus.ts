@@ -28,6 +28,7 @@ export class EventBus {
   #timer: Timer | undefined;
   /** Time of the last event; the next one is later, also where the clock was set back. */
   #last: bigint;
+  #total = 0;
   #closed = false;
 
   /** `keep` is how many events the history holds. */
@@ -35,6 +36,11 @@ export class EventBus {
     this.#keep = options.keep ?? KEPT_EVENTS;
     this.#history = new EventHistory(db, this.#keep);
     this.#last = this.#history.last();
+  }
+
+  /** How many events there were since the daemon started. */
+  get total(): number {
+    return this.#total;
   }
 
   /** How many subscriptions are open. */
@@ -56,6 +62,7 @@ export class EventBus {
     const moment = now();
     const time = moment > this.#last ? moment : this.#last + 1n;
     this.#last = time;
+    this.#total++;
     const image = attributes["image"];
     const message: EventMessage = {
       ...((type === "container" || type === "image") && { status: action, ...(id !== "" && { id }) }),
