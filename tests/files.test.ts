@@ -60,6 +60,9 @@ test("diff lists what was added, changed and deleted, and no mount points", asyn
   ]);
   const untouched = await engine.run(["sleep", "600"]);
   expect(await engine.wire.json<object>("GET", `/containers/${untouched.id}/changes`)).toEqual([]);
+  const many = await engine.run(["sh", "-c", "mkdir /d; seq 5000 | sed s:^:/d/f: | xargs touch"]);
+  await many.wait();
+  expect(await engine.wire.json<object[]>("GET", `/containers/${many.id}/changes`)).toHaveLength(5001);
 });
 
 test("export is the whole file system without mounts, running or not", async () => {
