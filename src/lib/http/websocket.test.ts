@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { HttpServer } from "./server.ts";
 import { acceptWebSocket, WebSocketConnection } from "./websocket.ts";
-import { BINARY, CLOSE, closeFrame, CONTINUATION, frame, FrameReader, PING, TEXT } from "./websocket-frames.ts";
+import { BINARY, CLOSE, closeFrame, CONTINUATION, frame, FrameReader, PING, PONG, TEXT } from "./websocket-frames.ts";
 
 /** A client's frame: masked, final unless said otherwise. */
 function masked(opcode: number, payload: Uint8Array, final = true): Uint8Array {
@@ -141,30 +141,47 @@ test("a WebSocket client talks to the stream in binary or text, and either side 
   expect(await heard.promise).toBe("hello, bye");
 });
 
-test("nonsense closes the connection with the code for it", async () => {
-  const received = Promise.withResolvers<Buffer>();
+/** Sends frames after a proper handshake and gives the answer's head, and what came until the server's end. */
+async function raw(...frames: Uint8Array[]): Promise<{ head: string; rest: Buffer }> {
+  const received = Promise.withResolvers<void>();
   const chunks: Buffer[] = [];
   const socket = await Bun.connect({
     hostname: "127.0.0.1",
     port,
     socket: {
       data: (_, chunk) => void chunks.push(chunk),
-      end: () => received.resolve(Buffer.concat(chunks)),
-      close: () => received.resolve(Buffer.concat(chunks)),
+      end: () => received.resolve(),
+      close: () => received.resolve(),
     },
   });
   socket.write(
     "GET / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n" +
       "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
   );
-  socket.write(frame(BINARY, Buffer.from("unmasked")));
-  const answer = await received.promise;
-  const head = answer.subarray(0, answer.indexOf("\r\n\r\n") + 4).toString();
+  socket.write(Buffer.concat(frames));
+  await received.promise;
+  socket.terminate();
+  const answer = Buffer.concat(chunks);
+  const end = answer.indexOf("\r\n\r\n") + 4;
+  return { head: answer.subarray(0, end).toString(), rest: answer.subarray(end) };
+}
+
+test("nonsense closes the connection with the code for it", async () => {
+  const { head, rest } = await raw(frame(BINARY, Buffer.from("unmasked")));
   // The example of RFC 6455, section 1.3.
   expect(head).toContain("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n");
   expect(head).not.toContain("Content-Type");
-  expect(answer.subarray(head.length)).toEqual(Buffer.from(closeFrame(1002)));
-  socket.terminate();
+  expect(rest).toEqual(Buffer.from(closeFrame(1002)));
+});
+
+test("pings are answered, and a close with its own status", async () => {
+  const ping = Buffer.from("are you there");
+  const { rest } = await raw(masked(PING, ping), masked(CLOSE, Uint8Array.of(3, 233)));
+  expect(rest).toEqual(Buffer.concat([frame(PONG, ping), closeFrame(1001)]));
+  expect((await raw(masked(CLOSE, new Uint8Array()))).rest).toEqual(Buffer.from(frame(CLOSE, new Uint8Array())));
+  for (const wrong of [Uint8Array.of(3), Uint8Array.of(3, 237), Uint8Array.of(0, 1)]) {
+    expect((await raw(masked(CLOSE, wrong))).rest).toEqual(Buffer.from(closeFrame(1002)));
+  }
 });
 
 test("who does not ask for a WebSocket gets none", async () => {

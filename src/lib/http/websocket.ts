@@ -40,6 +40,8 @@ export class WebSocketConnection implements HijackedConnection {
   readonly #connection: HijackedConnection;
   readonly #opcode: number;
   #ended = false;
+  /** A client that pings and does not read what comes back is not listened to any further. */
+  #answered: boolean | Promise<void> = true;
 
   constructor(connection: HijackedConnection, opcode: number) {
     this.#connection = connection;
@@ -61,10 +63,11 @@ export class WebSocketConnection implements HijackedConnection {
     this.#close(NORMAL);
   }
 
-  #close(status: number): void {
+  /** Without a status where the client gave none. */
+  #close(status: number | undefined): void {
     if (this.#ended) return;
     this.#ended = true;
-    void this.#connection.write(closeFrame(status));
+    void this.#connection.write(status === undefined ? frame(CLOSE, new Uint8Array()) : closeFrame(status));
     this.#connection.end();
     const timer = setTimeout(() => this.#connection.destroy(), CLOSE_TIMEOUT);
     timer.unref();
@@ -73,12 +76,12 @@ export class WebSocketConnection implements HijackedConnection {
 
   async *#read(): AsyncGenerator<Uint8Array> {
     let pieces: Uint8Array[] = [];
-    let over = false;
+    let close: Uint8Array | undefined;
     const reader = new FrameReader({
       data: (piece) => pieces.push(piece),
       control: (opcode, payload) => {
-        if (opcode === PING && !this.#ended) void this.#connection.write(frame(PONG, payload));
-        if (opcode === CLOSE) over = true;
+        if (opcode === PING && !this.#ended) this.#answered = this.#connection.write(frame(PONG, payload));
+        if (opcode === CLOSE) close = payload;
       },
     });
     for await (const chunk of this.#connection.readable) {
@@ -89,9 +92,17 @@ export class WebSocketConnection implements HijackedConnection {
       }
       yield* pieces;
       pieces = [];
-      if (over) break;
+      if (close !== undefined) return this.#close(closeAnswer(close));
+      if (this.#answered instanceof Promise) await this.#answered;
     }
-    // The client has said its last: whoever ends the stream first, the other has no more to say.
     this.#close(NORMAL);
   }
+}
+
+/** The client's own status (section 5.5.1), unless it is none that may be sent (section 7.4). */
+function closeAnswer(payload: Uint8Array): number | undefined {
+  if (payload.length === 0) return undefined;
+  const status = payload.length === 1 ? 0 : ((payload[0] as number) << 8) | (payload[1] as number);
+  const isDefined = status >= 1000 && status <= 1014 && ![1004, 1005, 1006].includes(status);
+  return isDefined || (status >= 3000 && status <= 4999) ? status : PROTOCOL_ERROR;
 }
