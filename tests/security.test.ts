@@ -1,8 +1,9 @@
 /** What a container may not do by default, tried from inside it, and what opens it. */
 import { expect, test } from "bun:test";
-import { readlink } from "node:fs/promises";
+import { readFile, readlink } from "node:fs/promises";
 import type { ContainerOverrides } from "./harness/box.ts";
 import { type Engine, startEngine } from "./harness/engine.ts";
+import { until } from "./harness/process.ts";
 
 type Overrides = NonNullable<ContainerOverrides["HostConfig"]>;
 
@@ -252,4 +253,38 @@ test("name spaces are the container's own unless it joins the host's or another'
       PidMode: "container:other",
     }),
   ).toBe("shared\n1\n");
+});
+
+test("clocks of its own begin with the container, for its execs too", async () => {
+  await using engine = await startEngine();
+  const uptime = (text: string) => Number(text.split(" ")[0]);
+  for (const Runtime of ["crun", "runc"].filter((program) => Bun.which(program) !== null)) {
+    const HostConfig = { Runtime, SecurityOpt: ["time=private"] };
+    const box = await engine.run(["sh", "-c", "cat /proc/uptime; date +%s; exec sleep 600"], { HostConfig });
+    await until("it has told the time", async () => (await box.logs()).stdout.split("\n").length > 2);
+    const [up = "", date = ""] = (await box.logs()).stdout.split("\n");
+    expect(uptime(up)).toBeLessThan(5);
+    // The time of day is everybody's.
+    expect(Math.abs(Number(date) - Date.now() / 1000)).toBeLessThan(60);
+    const inside = (
+      await box.exec(["sh", "-c", "readlink /proc/1/ns/time; readlink /proc/self/ns/time; cat /proc/uptime"])
+    ).stdout;
+    const [first, second, now = ""] = inside.split("\n");
+    expect(second).toBe(first ?? "");
+    expect(first).not.toBe(await readlink("/proc/self/ns/time"));
+    expect(uptime(now)).toBeLessThan(uptime(await readFile("/proc/uptime", "utf8")));
+    expect(await box.exec(["true"], { Tty: true })).toMatchObject({ code: 0 });
+    await engine.kill9();
+    await engine.start();
+    expect((await box.exec(["readlink", "/proc/self/ns/time"])).stdout.trim()).toBe(first ?? "");
+    await engine.wire.bytes("POST", `/containers/${box.id}/pause`);
+    await engine.wire.bytes("POST", `/containers/${box.id}/unpause`);
+    await box.stop(0);
+    expect((await box.inspect()).State.ExitCode).toBe(137);
+  }
+  expect(uptime(await output(engine, "cat /proc/uptime"))).toBeGreaterThanOrEqual(1);
+  await expect(output(engine, "true", { SecurityOpt: ["time=x"] })).rejects.toMatchObject({
+    status: 400,
+    message: 'invalid --security-opt: "time=x"',
+  });
 });

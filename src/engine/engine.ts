@@ -14,6 +14,7 @@ import { openStore, type Store, storeSchema } from "#store/store.ts";
 import { ChangeJournal, changeSchema } from "./change/journal.ts";
 import type { EngineContext } from "./container/context.ts";
 import { newConsole } from "./container/create.ts";
+import { presentPrograms } from "./container/programs.ts";
 import { isRunning } from "./container/record.ts";
 import { ContainerService } from "./container/service.ts";
 import { containerSchema, ContainerStore } from "./container/store.ts";
@@ -108,7 +109,7 @@ export class Engine {
     const containers = new ContainerStore(db, newConsole);
     const runtimes = new Runtimes(options.conmon, layout.runtimeRoot, tuning.runtimes, tuning.defaultRuntime);
     const registry = new RegistryClient(tuning.registry);
-    const programsOf = (id: string) => runtimes.of(containers.find(id)?.record);
+    const programsOf = (id: string) => presentPrograms(runtimes, layout, containers.find(id)?.record);
     const context: EngineContext = {
       layout,
       tuning: () => tuning,

@@ -18,6 +18,7 @@ import { startTime } from "#linux/process.ts";
 import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
 import { sandboxRequest } from "./network.ts";
+import { newPrograms } from "./programs.ts";
 import { isRunning } from "./record.ts";
 import { holdFiles, holdMounts, mountRootfs, removeBundle } from "./rootfs.ts";
 import { StartLimit } from "./start-limit.ts";
@@ -85,7 +86,7 @@ export async function launch(context: EngineContext, container: Container): Prom
   });
   using limit = new StartLimit(context, id);
   try {
-    const pid = await createMonitored(context.runtimes.get(hostConfig.Runtime ?? ""), {
+    const pid = await createMonitored(newPrograms(context.runtimes, container.record), {
       containerId: id,
       folder: bundle,
       exitFolder: layout.exits,

@@ -49,10 +49,10 @@ export async function runProbe(
     const process = execProcess(context, container, execConfig(plan.command));
     writeFileSync(file, specJson(process), { mode: 0o600 });
     tell(`exec_start: ${command}`);
-    const { runtime, runtimeOptions } = context.programsOf(container.id);
+    const { runtime, runtimeOptions, within = [] } = context.programsOf(container.id);
     const pidFile = monitorFiles.pid(folder);
     const { code, late, output } = await runToEnd(
-      [runtime, ...runtimeOptions, "exec", "--process", file, "--pid-file", pidFile, container.id],
+      [...within, runtime, ...runtimeOptions, "exec", "--process", file, "--pid-file", pidFile, container.id],
       new Deadline(pidFile, plan.timeout),
       signal,
     );

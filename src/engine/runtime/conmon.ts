@@ -33,6 +33,8 @@ export interface MonitorPrograms {
   runtime: string;
   /** Global options of the runtime, `--root` among them. */
   runtimeOptions: readonly string[];
+  /** Words before a program's own, which bring it into namespaces. */
+  within?: readonly string[];
 }
 
 /** The runtime could not create the process; `output` is what it printed, `status` its exit code as conmon tells it. */
@@ -124,6 +126,7 @@ function spawnConmon(
   const exec = options.length > 0;
   const child = Bun.spawn(
     [
+      ...(programs.within ?? []),
       programs.conmon,
       "--api-version",
       "1",

@@ -54,8 +54,8 @@ export class OciRuntime {
   }
 
   async #run(id: string, command: readonly string[]): Promise<string> {
-    const { runtime, runtimeOptions } = this.#programsOf(id);
-    const child = Bun.spawn([runtime, ...runtimeOptions, ...command], {
+    const { runtime, runtimeOptions, within = [] } = this.#programsOf(id);
+    const child = Bun.spawn([...within, runtime, ...runtimeOptions, ...command], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     const [output, problem, code] = await Promise.all([

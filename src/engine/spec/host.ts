@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { availableParallelism, release } from "node:os";
 import { appArmorEnabled } from "./apparmor.ts";
 import { capabilitiesOf } from "./capabilities.ts";
+import { hasTimeNamespaces } from "#engine/runtime/time-namespace.ts";
 import { findInit } from "./init-program.ts";
 import { SeccompProfiles } from "./seccomp-profiles.ts";
 
@@ -38,6 +39,7 @@ export interface HostFacts {
   /** Kernel order; what the daemon holds itself. It never grants another one. */
   capabilities: readonly string[];
   apparmor: boolean;
+  timeNamespaces: boolean;
   /** undefined where the kernel has no seccomp filters. */
   seccomp: SeccompProfiles | undefined;
   cgroup: { mode: "v1" | "v2" | "hybrid"; controllers: ReadonlySet<string> };
@@ -69,6 +71,7 @@ export function readHostFacts(cgroup: CgroupFacts): HostFacts {
     cpus: availableParallelism(),
     capabilities: capabilitiesOf(mask("CapEff") & mask("CapBnd")),
     apparmor: appArmorEnabled(),
+    timeNamespaces: hasTimeNamespaces(),
     seccomp: /^Seccomp:/m.test(status) ? new SeccompProfiles({ arch: process.arch, kernel }) : undefined,
     cgroup: { mode: cgroup.mode, controllers },
     limits: readLimitSupport(cgroup.mode, controllers),

@@ -11,6 +11,8 @@ export interface SecurityOptions {
   /** Neither masked nor read-only paths. */
   unconfinedPaths: boolean;
   writableCgroups: boolean | undefined;
+  /** Whether the container gets clocks of its own. */
+  privateTime: boolean;
   /** A mode of `--userns`, for clients that know only Docker's. undefined: not given. */
   userns: string | undefined;
   warnings: string[];
@@ -24,6 +26,7 @@ export function parseSecurityOptions(options: readonly string[]): SecurityOption
     apparmor: undefined,
     unconfinedPaths: false,
     writableCgroups: undefined,
+    privateTime: false,
     userns: undefined,
     warnings: [],
   };
@@ -42,6 +45,10 @@ export function parseSecurityOptions(options: readonly string[]): SecurityOption
         break;
       case "apparmor":
         parsed.apparmor = required(value, option);
+        break;
+      case "time":
+        if (value !== "private" && value !== "host") throw refuse(option);
+        parsed.privateTime = value === "private";
         break;
       case "userns":
         parsed.userns = required(value, option);

@@ -163,7 +163,8 @@ function fillDefaults(hostConfig: HostConfig, host: HostFacts, unconfinedPaths: 
 }
 
 function validateSecurity(security: SecurityOptions, bounding: readonly string[], host: HostFacts): void {
-  const { seccomp, apparmor } = security;
+  const { seccomp, apparmor, privateTime } = security;
+  refuse(privateTime && !host.timeNamespaces, "Your kernel does not support time namespaces (Linux 5.6)");
   if (seccomp !== undefined && seccomp !== "builtin" && seccomp !== "unconfined") {
     refuse(host.seccomp === undefined, "seccomp is not enabled in your kernel, cannot run a custom seccomp profile");
     if (host.seccomp) loadProfile(seccomp, host.seccomp.host, bounding);
