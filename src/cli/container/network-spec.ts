@@ -112,7 +112,8 @@ function merge(attachment: Attachment, plain: PlainOptions): Attachment {
   return { ...attachment, ...rest, ...(links && isUserDefined(attachment.target) ? { links } : {}) };
 }
 
-function endpoint({
+/** As the API has one network of `--network`. Throws Docker's messages. */
+export function endpoint({
   target,
   aliases,
   links,

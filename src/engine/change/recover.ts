@@ -23,6 +23,7 @@ export async function undoChanges(context: EngineContext, living: ReadonlySet<st
     const steps = container !== undefined && living.has(id) ? backSteps(context, container, intent) : [];
     steps.push(() => volumes.keepOnly(id, container?.record.mounts ?? [], intent.volumes));
     steps.push(() => journal.finish(id));
+    log.info({ container: id }, "an unfinished change of a container is taken back");
     for (const step of steps) {
       try {
         await step();
