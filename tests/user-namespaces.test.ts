@@ -1,9 +1,10 @@
 /** Containers whose root is nobody on the host, over layers that nobody copied. */
 import { expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FilesystemChange } from "#api/types/container.ts";
 import type { SystemInfo } from "#api/types/system.ts";
+import { bindMount } from "#linux/bind-mount.ts";
 import type { Box, ContainerOverrides } from "./harness/box.ts";
 import { type Engine, startEngine } from "./harness/engine.ts";
 import { tar } from "./harness/tar.ts";
@@ -151,6 +152,22 @@ test("a container of a killed daemon keeps its namespace, and a restart its ids"
   await box.stop(0);
   await box.start();
   expect(await mapOf(box)).toEqual(before);
+});
+
+test("mounts that a crash left in the middle of a start go, and the layers behind them stay", async () => {
+  await using engine = await startEngine();
+  const box = await engine.create(["cat", "/data/seed"], { HostConfig: { UsernsMode: "auto" } });
+  await engine.kill9();
+  const bundle = join(engine.execRoot, "bundles", box.id);
+  for (const name of ["rootfs.owners/0", "rootfs.owners/1", "subpaths/0"]) {
+    mkdirSync(join(bundle, name), { recursive: true });
+    bindMount(join(engine.dataRoot, "layers"), join(bundle, name));
+  }
+  await engine.start();
+  expect(existsSync(bundle)).toBe(false);
+  await box.start();
+  await box.wait();
+  expect((await box.logs()).stdout).toBe("from the image\n");
 });
 
 test("capabilities reach no further than the namespace", async () => {

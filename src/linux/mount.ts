@@ -5,7 +5,7 @@ import { EngineError } from "#lib/errors.ts";
 import { bindMount, moveMount } from "./bind-mount.ts";
 import { closeFd } from "./descriptor.ts";
 import { AT_FDCWD, checked, cString, O_CLOEXEC, O_PATH, syscall } from "./libc.ts";
-import { EINVAL, ENOENT, SyscallError } from "./syscall-error.ts";
+import { EINVAL, ENOENT, hasErrno, SyscallError } from "./syscall-error.ts";
 import type { OwnerShift } from "./user-namespace.ts";
 
 /** What the mount itself refuses, whatever its file system allows. */
@@ -132,7 +132,13 @@ function mountShifted({ lower, upper, work }: OverlayDescription, target: string
   };
   const writable =
     upper === undefined || work === undefined ? {} : { upperDir: shifted(upper), workDir: shifted(work) };
-  mountOverlay({ lowerDirs: lower.map(shifted), ...writable, target });
+  try {
+    mountOverlay({ lowerDirs: lower.map(shifted), ...writable, target });
+  } catch (cause) {
+    if (!hasErrno(cause, EINVAL)) throw cause;
+    const why = "overlay takes no idmapped mounts on this kernel (Linux 5.19) or file system";
+    throw new EngineError("unavailable", `cannot mount ${target} for a user namespace: ${why}`, { cause });
+  }
   undo.dispose();
   // Never recursively: behind a mount that stayed are the layers themselves.
   for (const place of [...places.values(), scratch]) rmdirSync(place);

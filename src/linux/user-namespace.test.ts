@@ -66,6 +66,24 @@ test("a user namespace has the map and a network of its own, and ends when it is
   expect(idMapOf(process.pid)).toBeUndefined();
 });
 
+test("its process ends with whoever made it, even by a kill", async () => {
+  const script = `
+    const { UserNamespace } = await import(${JSON.stringify(join(import.meta.dir, "user-namespace.ts"))});
+    const namespace = await UserNamespace.create(${JSON.stringify(map)});
+    console.log(namespace.pid);
+    await Bun.sleep(600_000);
+  `;
+  const maker = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe" });
+  const { value } = await maker.stdout.getReader().read();
+  const pid = Number(new TextDecoder().decode(value));
+  expect(idMapOf(pid)).toEqual(map);
+  maker.kill("SIGKILL");
+  await maker.exited;
+  while (existsSync(`/proc/${pid}/exe`) && readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.[0] !== "Z") {
+    await Bun.sleep(5);
+  }
+});
+
 test("a map that the kernel does not take is refused", async () => {
   const twice = { uids: [...ranges, { inside: 5, outside: 9, size: 1 }], gids: ranges };
   await expect(UserNamespace.create(twice)).rejects.toMatchObject({

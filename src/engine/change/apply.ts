@@ -4,6 +4,7 @@ import type { Container } from "#engine/container/container.ts";
 import type { EngineContext } from "#engine/container/context.ts";
 import { changeLimits, limitsOf } from "#engine/container/live-limits.ts";
 import { asksForLimits } from "#engine/container/update-resources.ts";
+import { refuseProcMounts } from "#engine/volume/proc-places.ts";
 import type { MountSession } from "#linux/container-mounts.ts";
 import { hostTexts, refreshHostFiles } from "./host-files.ts";
 import type { ChangeIntent } from "./journal.ts";
@@ -72,6 +73,7 @@ async function applyMounts(
   if (mounts.add.length === 0 && mounts.remove.length === 0) return;
   const { volumes, journal, layout } = context;
   const before = container.record.mounts;
+  refuseProcMounts(layout.rootfs(target.id), mounts.add);
   volumes.acquire(target.id, mounts.add);
   undo.defer(() => volumes.keepOnly(target.id, before, intent.volumes));
   undo.defer(makeSources(mounts.add));
