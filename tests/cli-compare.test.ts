@@ -221,6 +221,7 @@ compare(
   network connect net1 nothere
   network disconnect net1 nothere
   system df
+  tag IMAGE zz:second
   system df -v
   system df --format json
   system df --format 'table {{.Type}}\t{{.Reclaimable}}'

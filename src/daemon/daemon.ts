@@ -5,6 +5,8 @@ import pino from "pino";
 import { Engine, engineSchemas } from "#engine/engine.ts";
 import { EngineError, errorMessage } from "#lib/errors.ts";
 import { HttpServer } from "#lib/http/server.ts";
+import type { Logger } from "#lib/log.ts";
+import { LONGEST_TIMER } from "#lib/time.ts";
 import { Router } from "#lib/http/router.ts";
 import { duplicateFd } from "#linux/descriptor.ts";
 import { closeSockets, inheritedSockets } from "#linux/listening.ts";
@@ -27,6 +29,7 @@ import { addNetworkRoutes } from "./routes/networks.ts";
 import { addSystemRoutes } from "./routes/system.ts";
 import { addUnsupportedRoutes } from "./routes/unsupported.ts";
 import { addVolumeRoutes } from "./routes/volumes.ts";
+import { type ShutdownTimes, shutdownTimes } from "./shutdown.ts";
 import { Signals } from "./signals.ts";
 import { SystemService } from "./system.ts";
 import { readTls } from "./tls.ts";
@@ -110,7 +113,8 @@ async function serve(configuration: Configuration, argv: readonly string[]): Pro
     ...(metrics && { observe: (request) => metrics.observe(request) }),
   });
   const server = new HttpServer((request, response) => api.handle(request, response));
-  undo.defer(() => server.close(GRACE, patience(live.current) * 1000));
+  undo.defer(() => server.close(GRACE, Math.min(times().transfers * 1000, LONGEST_TIMER)));
+  const times = (): ShutdownTimes => shutdownTimes(live.current, engine.containers.slowestStop());
   signals.onReload(async () => {
     manager.reloading();
     await live.reload((changed, programs) => {
@@ -134,6 +138,8 @@ async function serve(configuration: Configuration, argv: readonly string[]): Pro
   manager.ready();
   await signals.stopped;
   manager.stopping();
+  const { all } = times();
+  if (all * 1000 < LONGEST_TIMER) setTimeout(() => giveUp(log, all), all * 1000);
   log.info({ stopContainers: live.current["stop-containers"] }, "stopping");
 }
 
@@ -147,8 +153,8 @@ async function startMetrics(
   return serveMetrics(source, address);
 }
 
-/** Seconds that archives in transit may take to arrive when the daemon stops; -1 in the configuration is no limit. */
-function patience(configuration: Configuration): number {
-  const seconds = configuration["shutdown-timeout"];
-  return seconds < 0 ? 1_000_000 : seconds;
+/** Nothing is lost by that: the next start mends what is half done. */
+function giveUp(log: Logger, seconds: number): never {
+  log.error({ seconds }, "the daemon could not end in time: it ends as it is");
+  process.exit(1);
 }

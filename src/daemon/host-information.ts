@@ -27,6 +27,14 @@ export function driverStatus(dataRoot: string): [string, string][] {
   ];
 }
 
+/** Where cgroup v1 keeps what v2 has in io.max. */
+const THROTTLE_FILES = {
+  rbps: "read_bps_device",
+  wbps: "write_bps_device",
+  riops: "read_iops_device",
+  wiops: "write_iops_device",
+} as const;
+
 /** What limits this host lacks; and where the API is open to more than this host's users. */
 export function hostWarnings(
   { limits, cgroup }: HostFacts,
@@ -44,8 +52,11 @@ export function hostWarnings(
     [limits.cpuset !== undefined, "No cpuset support"],
     [limits.pids, "No pids limit support"],
     [limits.blkioWeight || v1, "No io.weight support"],
-    [limits.blkioThrottle || v1, "No io.max support"],
-    [limits.blkioThrottle || !v1, "No blkio throttle support"],
+    [limits.blkioWeightDevice || v1, "No io.weight (per device) support"],
+    ...(["rbps", "wbps", "riops", "wiops"] as const).map((kind): [boolean, string] => [
+      limits.blkioThrottle,
+      v1 ? `No blkio throttle.${THROTTLE_FILES[kind]} support` : `No io.max (${kind}) support`,
+    ]),
     [forwarding, "IPv4 forwarding is disabled"],
   ];
   return [...rows.filter(([has]) => !has).map(([, text]) => `WARNING: ${text}`), ...exposures(configuration)];

@@ -134,6 +134,9 @@ export class SystemService implements SystemBackend {
         ...(cgroup.mode === "v2" ? ["name=cgroupns"] : []),
         ...(current["no-new-privileges"] ? ["name=no-new-privileges"] : []),
       ],
+      ...(current["default-address-pools"].length > 0 && {
+        DefaultAddressPools: current["default-address-pools"].map(({ base, size }) => ({ Base: base, Size: size })),
+      }),
       FirewallBackend: { Driver: "nftables" },
       DiscoveredDevices: [],
       CDISpecDirs: [],

@@ -1,9 +1,10 @@
 /** `berth system df`: what takes how much room. */
+import type { ImageSummary } from "#api/types/image.ts";
 import type { DiskUsage } from "#api/types/system.ts";
 import { verb as define } from "../command.ts";
 import { containerHeaders, containerRow } from "../container/row.ts";
 import { execute, Formatter, listFormat, parseFormat } from "../format.ts";
-import { imageHeaders, imageRow, names } from "../image/ls.ts";
+import { imageHeaders, type ImageLine, imageRow } from "../image/ls.ts";
 import { bool } from "../kinds.ts";
 import type { Row } from "../template/value.ts";
 import { volumeHeaders, volumeRow } from "../volume/row.ts";
@@ -41,9 +42,15 @@ export const verb = define({
   },
 });
 
+/** An image takes its room once, however many names it has. */
+function firstName({ RepoTags }: ImageSummary): ImageLine {
+  const [, repository = "<none>", tag = "<none>"] = /^(.+):([^:]+)$/.exec(RepoTags?.[0] ?? "") ?? [];
+  return { repository, tag, digest: "" };
+}
+
 function details(usage: DiskUsage, trunc: boolean): Record<"Images" | "Containers" | "Volumes" | "BuildCache", Row[]> {
   return {
-    Images: (usage.Images ?? []).flatMap((image) => names(image, false).map((name) => imageRow(image, name, trunc))),
+    Images: (usage.Images ?? []).map((image) => imageRow(image, firstName(image), trunc)),
     Containers: (usage.Containers ?? []).map((container) => containerRow({ ...container, SizeRootFs: 0 }, trunc)),
     Volumes: (usage.Volumes ?? []).map(volumeRow),
     BuildCache: (usage.BuildCache ?? []).map(cacheRow),

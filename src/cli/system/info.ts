@@ -78,6 +78,7 @@ function host(info: SystemInfo): string[] {
   const { InsecureRegistryCIDRs, IndexConfigs, Mirrors } = info.RegistryConfig;
   const insecure = Object.values(IndexConfigs).filter(({ Secure }) => !Secure);
   const registries = [...insecure.map(({ Name }) => Name), ...InsecureRegistryCIDRs];
+  const pools = info.DefaultAddressPools ?? [];
   const proxies = { "HTTP Proxy": info.HttpProxy, "HTTPS Proxy": info.HttpsProxy, "No Proxy": info.NoProxy };
   return [
     `Kernel Version: ${info.KernelVersion}`,
@@ -90,11 +91,21 @@ function host(info: SystemInfo): string[] {
     `ID: ${info.ID}`,
     `Berth Root Dir: ${info.DockerRootDir}`,
     `Debug Mode: ${info.Debug}`,
+    ...(info.Debug
+      ? [
+          ` File Descriptors: ${info.NFd}`,
+          ` System Time: ${info.SystemTime}`,
+          ` EventsListeners: ${info.NEventsListener}`,
+        ]
+      : []),
     ...Object.entries(proxies).flatMap(([name, value]) => (value ? [`${name}: ${value}`] : [])),
     ...(info.Labels.length > 0 ? ["Labels:", ...info.Labels.map((label) => ` ${label}`)] : []),
     `Experimental: ${info.ExperimentalBuild}`,
     ...(registries.length > 0 ? ["Insecure Registries:", ...registries.map((name) => ` ${name}`)] : []),
     ...(Mirrors.length > 0 ? ["Registry Mirrors:", ...Mirrors.map((mirror) => ` ${mirror}`)] : []),
     `Live Restore Enabled: ${info.LiveRestoreEnabled}`,
+    ...(pools.length > 0
+      ? ["Default Address Pools:", ...pools.map(({ Base, Size }) => `  Base: ${Base}, Size: ${Size}`)]
+      : []),
   ];
 }

@@ -1,7 +1,7 @@
 /** Shows answers of today as older versions of the API had them. */
 import type { ContainerInspect, ContainerSummary } from "#api/types/container.ts";
 import type { ImageInspect, ImageSummary } from "#api/types/image.ts";
-import type { SystemInfo } from "#api/types/system.ts";
+import type { DiskUsage, SystemInfo } from "#api/types/system.ts";
 import { compareVersions } from "../api.ts";
 
 /** Changes and answers `info`. */
@@ -104,4 +104,13 @@ export function listOf(version: string, list: ContainerSummary[]): ContainerSumm
     if (compareVersions(version, "1.48") < 0) delete container.ImageManifestDescriptor;
   }
   return list;
+}
+
+/** Changes and answers `usage`. */
+export function diskUsageOf(version: string, usage: DiskUsage): object {
+  return {
+    ...usage,
+    ...(usage.Images && { Images: imagesOf(version, usage.Images) }),
+    ...(usage.Containers && { Containers: listOf(version, usage.Containers) }),
+  };
 }

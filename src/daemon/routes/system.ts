@@ -5,7 +5,7 @@ import type { DiskUsage, SystemInfo, SystemVersion } from "#api/types/system.ts"
 import { EngineError } from "#lib/errors.ts";
 import { type ApiRouter, apiVersion, compareVersions, type Exchange } from "../api.ts";
 import type { Awaitable } from "./containers.ts";
-import { infoOf } from "./old-versions.ts";
+import { diskUsageOf, infoOf } from "./old-versions.ts";
 
 export type DiskUsageType = "container" | "image" | "volume" | "build-cache";
 
@@ -74,6 +74,6 @@ export function addSystemRoutes(router: ApiRouter, backend: SystemBackend): void
       if (!DISK_USAGE_TYPES.includes(type)) throw new EngineError("invalid", `unknown object type: ${type}`);
     }
     const types = (asked.length > 0 ? asked : DISK_USAGE_TYPES) as DiskUsageType[];
-    exchange.json(200, await backend.diskUsage(types, exchange.request.signal));
+    exchange.json(200, diskUsageOf(exchange.version, await backend.diskUsage(types, exchange.request.signal)));
   });
 }

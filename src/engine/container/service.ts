@@ -52,6 +52,7 @@ import { isRunning } from "./record.ts";
 import { recoverContainers } from "./recover.ts";
 import { discard, removeContainer } from "./remove.ts";
 import { Statistics } from "./stats.ts";
+import { stopTerms } from "./stop.ts";
 import { listProcesses } from "./top.ts";
 import { updateContainer } from "./update.ts";
 
@@ -239,6 +240,13 @@ export class ContainerService {
       detachKeys: config.Tty ? detachKeys : undefined,
     });
     if (end === "detached") announce(this.#context, container, "detach");
+  }
+
+  /** Seconds that the slowest running container may take to stop; Infinity where it is waited for without end. */
+  slowestStop(): number {
+    const running = this.#context.containers.all().filter(({ state }) => isRunning(state));
+    const times = running.map((container) => stopTerms(container).timeout);
+    return Math.max(0, ...times.map((time) => (time < 0 ? Number.POSITIVE_INFINITY : time)));
   }
 
   /** Health checks since the daemon started. */
