@@ -5,6 +5,7 @@ import type { EventsQuery } from "#api/types/query.ts";
 import type { DiskUsage, SystemInfo, SystemVersion } from "#api/types/system.ts";
 import type { Engine } from "#engine/engine.ts";
 import { logDrivers } from "#engine/log/drivers.ts";
+import { cdiFolders } from "#engine/spec/cdi-spec.ts";
 import { writeAtomically } from "#linux/files.ts";
 import type { Layout } from "#store/layout.ts";
 import { apiVersion, minApiVersion } from "./api.ts";
@@ -139,7 +140,7 @@ export class SystemService implements SystemBackend {
       }),
       FirewallBackend: { Driver: "nftables" },
       DiscoveredDevices: [],
-      CDISpecDirs: [],
+      CDISpecDirs: [...cdiFolders],
       Warnings: [...hostWarnings(host, current, forwarding), ...networks.forwardWarnings()],
     };
   }

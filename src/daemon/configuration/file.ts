@@ -12,7 +12,7 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   bip6: "there are no IPv6 networks yet",
   bridge6: "there are no IPv6 networks yet",
   builder: "building images is not supported yet",
-  "cdi-spec-dirs": "there are no device drivers",
+  "cdi-spec-dirs": "the files are those in /etc/cdi and /var/run/cdi",
   containerd: "there is no containerd",
   "containerd-namespace": "there is no containerd",
   "containerd-plugin-namespace": "there is no containerd",

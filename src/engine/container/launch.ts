@@ -100,7 +100,7 @@ export async function launch(context: EngineContext, container: Container): Prom
     // The runtime's own consoleSize does not reach the terminal that conmon holds.
     if (config.Tty) await resizeTerminal(monitorFiles.control(bundle), height, width);
     const pidStartTime = startTime(pid) ?? 0;
-    await runtime.start(id);
+    await runtime.start(id, spec.hooks !== undefined);
     undo.move();
     return { pid, pidStartTime };
   } catch (error) {

@@ -6,6 +6,7 @@ import { EngineError } from "#lib/errors.ts";
 import type { IdMap } from "#linux/id-map.ts";
 import { defaultAppArmorProfile } from "./apparmor.ts";
 import { boundingSet } from "./capabilities.ts";
+import { injectDevices } from "./cdi.ts";
 import { containerDevices } from "./devices.ts";
 import { containerEnvironment } from "./environment.ts";
 import type { HostFacts } from "./host.ts";
@@ -88,6 +89,7 @@ export function buildSpec(input: SpecInput, host: HostFacts): SpecResult {
       readonlyPaths: hostConfig.ReadonlyPaths ?? [],
     },
   };
+  injectDevices(spec, hostConfig.DeviceRequests ?? []);
   const { rlimits, warnings: clamped } = containerRlimits(hostConfig.Ulimits ?? [], host);
   spec.process.rlimits = rlimits;
   warnings.push(...clamped);

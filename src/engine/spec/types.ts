@@ -8,7 +8,18 @@ export interface RuntimeSpec {
   domainname?: string;
   mounts: MountSpec[];
   annotations?: Record<string, string>;
+  hooks?: Partial<Record<HookName, Hook[]>>;
   linux: LinuxSpec;
+}
+
+export type HookName = "prestart" | "createRuntime" | "createContainer" | "startContainer" | "poststart" | "poststop";
+
+/** A program of the host that the runtime runs at some point; `timeout` in seconds. */
+export interface Hook {
+  path: string;
+  args?: string[] | undefined;
+  env?: string[] | undefined;
+  timeout?: number | undefined;
 }
 
 export interface ProcessSpec {

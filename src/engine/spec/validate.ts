@@ -4,6 +4,7 @@ import type { ContainerConfig, HealthConfig, HostConfig, RestartPolicy } from "#
 import { parseUsernsMode } from "#engine/users/mode.ts";
 import { EngineError } from "#lib/errors.ts";
 import { boundingSet, normalizeCapabilities } from "./capabilities.ts";
+import { validateDeviceRequests } from "./cdi.ts";
 import { parseDeviceRule } from "./devices.ts";
 import type { HostFacts } from "./host.ts";
 import { initRemedy } from "./init-program.ts";
@@ -130,13 +131,7 @@ function validateModes(config: ContainerConfig, hostConfig: HostConfig): void {
 function validateUnsupported(hostConfig: HostConfig): void {
   const { Isolation, DeviceRequests, StorageOpt } = hostConfig;
   refuse(!["", "default"].includes(Isolation), `invalid isolation '${Isolation}' on linux`);
-  for (const { Driver, Capabilities } of DeviceRequests ?? []) {
-    const wanted = (Capabilities ?? []).map((set) => `[${(set ?? []).join(" ")}]`).join(" ");
-    throw new EngineError(
-      "invalid",
-      `could not select device driver ${JSON.stringify(Driver)} with capabilities: [${wanted}]`,
-    );
-  }
+  validateDeviceRequests(DeviceRequests ?? []);
   refuse(
     Boolean(hostConfig.Links?.length),
     "container links are not supported: join the containers by a network of their own",
