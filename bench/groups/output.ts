@@ -9,6 +9,9 @@ import type { Target } from "../target.ts";
 /** Lines of 80 bytes. */
 const lines = (count: number) => `yes ${"x".repeat(79)} | head -n ${count}`;
 
+/** One file that holds all of it. */
+const whole = { Type: "json-file", Config: { "max-size": "1g" } };
+
 const attach: Group = {
   name: "attach",
   metrics: [{ name: "attach_text", unit: "MB/s", better: "higher", bar: atLeast(1) }],
@@ -31,7 +34,7 @@ const logs: Group = {
   run: async (target) => {
     const name = target.name();
     try {
-      await target.create(["sh", "-c", lines(1_000_000)], {}, name);
+      await target.create(["sh", "-c", lines(1_000_000)], { HostConfig: { LogConfig: whole } }, name);
       const produced = await milliseconds(async () => {
         await target.start(name);
         await target.wait(name);
