@@ -4,6 +4,7 @@ import type { ContainerCommitQuery } from "#api/types/query.ts";
 import type { NewLayer } from "#engine/image/types.ts";
 import { EngineError } from "#lib/errors.ts";
 import { packTree } from "#linux/helper-client.ts";
+import { familiarReference, parseReference, withDefaultTag } from "#oci/reference.ts";
 import type { RunConfig } from "#oci/image-config.ts";
 import { ociLayer } from "#oci/media-type.ts";
 import type { ContentStore } from "#store/content.ts";
@@ -41,6 +42,7 @@ export async function commitContainer(
   });
   await layers.apply(layer.blob.digest, layer.diffId);
   const { record } = container;
+  const reference = query.tag === "" ? query.repo : `${query.repo}:${query.tag}`;
   const image = context.images.create({
     parent: context.images.resolve(record.imageId),
     layer,
@@ -49,9 +51,10 @@ export async function commitContainer(
     author: query.author,
     comment: query.comment,
     createdBy: [...(record.config.Entrypoint ?? []), ...(record.config.Cmd ?? [])].join(" "),
-    ...(query.repo !== "" && { reference: query.tag === "" ? query.repo : `${query.repo}:${query.tag}` }),
+    ...(query.repo !== "" && { reference }),
   });
-  announce(context, container, "commit", { comment: query.comment, imageID: image.id, imageRef: query.repo });
+  const imageRef = query.repo === "" ? "" : familiarReference(withDefaultTag(parseReference(reference)));
+  announce(context, container, "commit", { comment: query.comment, imageID: image.id, imageRef });
   return { Id: image.id };
 }
 
@@ -82,9 +85,11 @@ async function withFrozen<T>(
   using _ = await container.lock.acquire();
   if (!freeze || container.state.status !== "running") return await work();
   await context.runtime.pause(container.id);
+  announce(context, container, "pause");
   try {
     return await work();
   } finally {
     await context.runtime.resume(container.id);
+    announce(context, container, "unpause");
   }
 }

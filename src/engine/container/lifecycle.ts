@@ -9,6 +9,7 @@ import { announce, type EngineContext, saveState } from "./context.ts";
 import { HealthWatch } from "./health-watch.ts";
 import { launch, StartFailure } from "./launch.ts";
 import { finishLog, watchLog } from "./logs.ts";
+import { announceMounts } from "./mount-events.ts";
 import { isRunning } from "./record.ts";
 import { nextDelay, shouldRestart } from "./restart-policy.ts";
 import { releaseNetwork, removeRemains } from "./remains.ts";
@@ -193,6 +194,7 @@ export class Lifecycle {
     container.run = new AbortController();
     this.#watch(container);
     this.health.begin(container);
+    announceMounts(this.#context, container, "mount");
     announce(this.#context, container, "start");
   }
 
@@ -260,6 +262,7 @@ export class Lifecycle {
       container.run?.abort();
       container.run = undefined;
       await releaseNetwork(this.#context, container.id);
+      announceMounts(this.#context, container, "unmount");
       container.cleanup = this.#cleanUp(container, saved).then(() => finishLog(this.#context, container));
       if (container.state.oomKilled) announce(this.#context, container, "oom");
       announce(this.#context, container, "die", {

@@ -66,7 +66,7 @@ export class ExecService {
     parseDetachKeys(config.DetachKeys || DEFAULT_DETACH_KEYS);
     const id = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
     const exec = this.#remember(container, id, config);
-    announce(this.#context, container, `exec_create: ${config.Cmd.join(" ")}`, { execID: exec.id });
+    announce(this.#context, container, `exec_create: ${commandOf(config)}`, { execID: exec.id });
     return { Id: id };
   }
 
@@ -148,7 +148,7 @@ export class ExecService {
         onAttachable: () => exec.console.open(monitorFiles.attach(folder)),
       });
       exec.pid = pid;
-      announce(this.#context, container, `exec_start: ${config.Cmd.join(" ")}`, { execID: exec.id });
+      announce(this.#context, container, `exec_start: ${commandOf(config)}`, { execID: exec.id });
       void exitCode.then(async (code) => {
         this.#ended(exec, code ?? KILLED);
         ended.resolve();
@@ -271,4 +271,9 @@ function errorOutput(error: unknown, tty: boolean): Uint8Array {
   new DataView(framed.buffer).setUint32(4, text.length);
   framed.set(text, 8);
   return framed;
+}
+
+/** As Docker's events show it: program, a space, and the arguments, also where there are none. */
+function commandOf({ Cmd: [program = "", ...rest] }: ExecConfig): string {
+  return `${program} ${rest.join(" ")}`;
 }

@@ -37,6 +37,8 @@ export function createImage(context: ImageContext, options: CreateOptions): Imag
   const layers = [...(parent?.manifest.layers ?? []), ...(layer === undefined ? [] : [layer.blob])];
   const row = { config, manifest: buildManifest(config, layers), ...(parent !== undefined && { parent: parent.id }) };
   const { image } = context.table.put(row, reference === undefined ? [] : [reference]);
+  // One without a parent was imported: its caller says so.
+  if (parent !== undefined) announce(context, "create", image.id, image.id, image);
   if (reference !== undefined) announce(context, "tag", image.id, familiarReference(reference), image);
   return image;
 }

@@ -121,7 +121,7 @@ export class Networks {
   }
 
   prune(filters: Filters, inUse: ReadonlySet<string>): NetworksPruneResponse {
-    const { store } = this.#parts;
+    const { store, emit } = this.#parts;
     const { until = [], ...rest } = filters;
     const unsupported = Object.keys(rest).find((name) => name !== "label" && name !== "label!");
     if (unsupported !== undefined) throw new EngineError("invalid", `invalid filter '${unsupported}'`);
@@ -137,6 +137,7 @@ export class Networks {
         store.attached(network.id).length === 0,
     );
     for (const network of pruned) this.#remove(network);
+    emit("prune", "", { reclaimed: "0" });
     return { NetworksDeleted: pruned.length === 0 ? null : pruned.map(({ name }) => name) };
   }
 
