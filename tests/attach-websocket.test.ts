@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { type Engine, startEngine } from "./harness/engine.ts";
 import { story } from "./harness/health.ts";
+import { sha256 } from "./harness/image.ts";
 import { until } from "./harness/process.ts";
 
 interface Attached {
@@ -47,6 +48,29 @@ test("input, both outputs and the end of a container go through, without Docker'
   expect(old.text().split("\n").toSorted()).toEqual(["", "err", "out hello"]);
   expect(outOnly.text()).toBe("out hello\n");
   expect([...one.kinds, ...old.kinds]).toEqual(["binary", "text"]);
+});
+
+test("megabytes go through both ways, unchanged", async () => {
+  await using engine = await startEngine();
+  const size = 4 << 20;
+  const box = await engine.create(["sh", "-c", `head -c ${size} | sha256sum; seq 500000`], { OpenStdin: true });
+  const both = await attach(engine, `/containers/${box.id}/attach/ws?stream=1&stdin=1&stdout=1`);
+  await box.start();
+  const input = new Uint8Array(size);
+  for (let at = 0; at < size; at += 65_536) crypto.getRandomValues(input.subarray(at, at + 65_536));
+  // Frames of all three kinds of length.
+  for (const [from, to] of [
+    [0, 100],
+    [100, 30_000],
+    [30_000, size],
+  ]) {
+    both.socket.send(input.subarray(from, to));
+  }
+  expect(await both.closed).toBe(1000);
+  const [hash, ...lines] = both.text().split("\n");
+  expect(hash).toBe(`${sha256(input)}  -`);
+  expect(lines.length).toBe(500_001);
+  expect(lines.findIndex((line, index) => line !== String(index + 1))).toBe(500_000);
 });
 
 test("what was said before comes with logs, alone or before the stream", async () => {
