@@ -185,5 +185,6 @@ test("fifty times there and away leaves nothing", async () => {
   }
   expect(await mountPoints(box)).toEqual([]);
   expect((await box.inspect()).HostConfig).toEqual(before.HostConfig);
+  expect(await engine.wire.json("GET", `/containers/${box.id}/changes`)).toBe(null);
   expect(await engine.leftovers()).toEqual([]);
 });

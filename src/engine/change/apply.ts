@@ -26,7 +26,7 @@ export interface Change {
  * is done or undone. Answers what is left for then. What can be refused, a busy mount or a taken port, comes before
  * what can hardly fail.
  */
-export async function applyChange(context: EngineContext, change: Change): Promise<() => void> {
+export async function applyChange(context: EngineContext, change: Change): Promise<() => Promise<void>> {
   const { plan, asked, undo } = change;
   const { id } = change.container;
   const { journal, networks } = context;
@@ -61,7 +61,10 @@ export async function applyChange(context: EngineContext, change: Change): Promi
     undo.defer(async () => void (await networks.connect(network, id, settings)));
   }
   if (files) undo.defer(refreshHostFiles(context, next, before));
-  return () => published?.cut();
+  return async () => {
+    published?.cut();
+    for (const { made = [] } of plan.mounts.remove) await change.session.removeMade(target.pid, made);
+  };
 }
 
 async function applyMounts(
@@ -83,6 +86,8 @@ async function applyMounts(
     const ready = await readyMount(context, session, target, mount);
     intent.mounts.push(ready.loose.id);
     journal.write(target.id, intent);
-    undo.defer(await attach(context, session, target, ready));
+    const attached = await attach(context, session, target, ready);
+    undo.defer(attached.undo);
+    if (attached.made.length > 0) mount.made = attached.made;
   }
 }

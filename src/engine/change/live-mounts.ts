@@ -99,13 +99,13 @@ export async function readyMount(
   }
 }
 
-/** Mounts. Returns the undo. Throws "conflict" where a file is to go over a folder or the reverse. */
+/** Mounts. Returns what was made for the mount point, and the undo. Throws "conflict" where a file is to go over a folder or the reverse. */
 export async function attach(
   { layout }: EngineContext,
   session: MountSession,
   target: Target,
   { loose, place }: ReadyMount,
-): Promise<() => Promise<void>> {
+): Promise<{ made: readonly string[]; undo: () => Promise<void> }> {
   let made: readonly string[];
   try {
     made = await session.attach(target.pid, loose, place);
@@ -115,10 +115,11 @@ export async function attach(
     makeInRootfs(layout.rootfs(target.id), place);
     made = await session.attach(target.pid, loose, place);
   }
-  return async () => {
+  const undo = async (): Promise<void> => {
     await detachById(session, target, loose.id);
     if (isThere(target)) await session.removeMade(target.pid, made);
   };
+  return { made, undo };
 }
 
 /** Takes a mount off by the kernel's number of it; without an error where it, or the container, is gone. */

@@ -69,7 +69,7 @@ async function carryOut(
     throw error;
   }
   undo.move();
-  afterwards?.();
+  await afterwards?.();
 }
 
 function assertKept({ removing, state }: Container): void {

@@ -30,6 +30,8 @@ export interface ResolvedMount {
     /** The client named the propagation itself: it must then be had. */
     explicitPropagation: boolean;
   };
+  /** What was made in the running container for its mount point, the outermost first: it goes with the mount. */
+  made?: readonly string[];
   /** Options of mount(8), the defaults among them. */
   tmpfs?: { options: string[] };
 }
