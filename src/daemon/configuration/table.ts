@@ -135,7 +135,10 @@ export const settings = {
   "userns-pool": text("Ids for --userns=auto: a user of /etc/subuid, or FIRST:COUNT", { flag: "userns-pool" }),
 
   bip: text("Address and prefix of the default bridge (10.5.0.1/16)", { flag: "bip" }),
-  bridge: text("Name of the default bridge's device", { flag: "bridge", short: "b" }),
+  bridge: parsed("Name of the default bridge's device", "", { flag: "bridge", short: "b" }, (value) => {
+    if (value === "none") throw new Error("there is always a default bridge: run containers with --network none");
+    return value;
+  }),
   "fixed-cidr": parsed(
     "Part of the default bridge's subnet that addresses come from",
     "",
