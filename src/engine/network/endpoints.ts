@@ -95,11 +95,15 @@ export class Endpoints {
     this.#forgetFlows(ports);
   }
 
-  /** Cuts what is connected to a container by ports that were its own. */
+  /** Ends, a moment later, what is connected to a container by ports that were its own. */
   cut(ports: readonly PublishedPort[], containerAddress: string): void {
     const target = parseIpv4(containerAddress) ?? 0;
-    for (const { protocol, hostPort } of ports)
-      forgetFlows(this.#parts.netfilter, { protocol, port: hostPort, target });
+    for (const { protocol, hostPort } of ports) {
+      void this.#inBackground(`cannot end the connections of port ${hostPort}/${protocol}`, async () => {
+        await Bun.sleep(0);
+        forgetFlows(this.#parts.netfilter, { protocol, port: hostPort, target });
+      });
+    }
   }
 
   /** Removes a namespace with its endpoints in the background. Their addresses are free once the interfaces are gone. */

@@ -18,7 +18,7 @@ export interface PortChange {
 export interface AppliedPorts {
   /** Idempotent. */
   undo(): void;
-  /** Ends connections through ports that were removed. */
+  /** Ends connections through ports that were removed, soon. */
   cut(): void;
 }
 
