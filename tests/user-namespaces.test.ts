@@ -170,6 +170,19 @@ test("mounts that a crash left in the middle of a start go, and the layers behin
   expect((await box.logs()).stdout).toBe("from the image\n");
 });
 
+test("terminals belong to the container's own user", async () => {
+  await using engine = await startEngine();
+  const HostConfig = { UsernsMode: "auto" };
+  const box = await engine.run(["sh"], { Tty: true, OpenStdin: true, User: "app", HostConfig });
+  using stream = await box.attach();
+  stream.write("stat -c '%u %A' $(tty); exit 3\n");
+  await stream.until("1000 crw--w----");
+  expect(await box.wait()).toBe(3);
+  await box.start();
+  const inside = await box.exec(["sh", "-c", "stat -c %u $(tty); id -u"], { Tty: true, User: "app" });
+  expect(inside.stdout.replaceAll("\r", "")).toBe("1000\n1000\n");
+});
+
 test("capabilities reach no further than the namespace", async () => {
   await using engine = await startEngine();
   const HostConfig: Overrides = { UsernsMode: "keep", CapAdd: ["ALL"], SecurityOpt: ["seccomp=unconfined"] };
@@ -257,6 +270,11 @@ test("what cannot be had is refused", async () => {
       message: `invalid USER mode: ${UsernsMode}`,
     });
   }
+  const few = await engine.create(["true"], { User: "7", HostConfig: { UsernsMode: "auto:size=7" } });
+  await expect(few.start()).rejects.toMatchObject({
+    status: 400,
+    message: "user 7 has no id in the container's user namespace: choose a larger one",
+  });
   const box = await engine.create(["true"], { HostConfig: { UsernsMode: "auto", Binds: ["/sys:/mnt"] } });
   await expect(box.start()).rejects.toMatchObject({
     status: 503,

@@ -22,7 +22,7 @@ import { newPrograms } from "./programs.ts";
 import { isRunning } from "./record.ts";
 import { holdFiles, holdMounts, mountRootfs, removeBundle } from "./rootfs.ts";
 import { StartLimit } from "./start-limit.ts";
-import { type ContainerUsers, openUsers, rootOf } from "./users.ts";
+import { assertMapped, type ContainerUsers, openUsers, rootOf } from "./users.ts";
 
 /** The process could not be started; `exitCode` is what `docker run` then exits with, and what inspect shows. */
 export class StartFailure extends EngineError {
@@ -59,6 +59,7 @@ export async function launch(context: EngineContext, container: Container): Prom
   refuseProcMounts(rootfs, mounts);
   await context.volumes.populate(mounts, rootfs, users.map);
   const user = resolveUser(rootfs, config.User, hostConfig.GroupAdd ?? []);
+  assertMapped(users, user);
   const shmPath = shareMemory(context, container, users);
   const { spec, warnings } = buildSpec(
     {

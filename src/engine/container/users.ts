@@ -1,6 +1,7 @@
 /** A container's user namespace: made before its run, so that its files and its network can be made to fit. */
 import { readlinkSync } from "node:fs";
 import type { HostConfig } from "#api/types/container.ts";
+import type { ResolvedUser } from "#engine/spec/user.ts";
 import { EngineError } from "#lib/errors.ts";
 import { type IdMap, idMapOf, toOutside } from "#linux/id-map.ts";
 import { OwnerShift, UserNamespace } from "#linux/user-namespace.ts";
@@ -84,6 +85,16 @@ export async function openUsers(context: EngineContext, container: Container): P
     },
     undo.move(),
   );
+}
+
+/** Throws "invalid" where the user or a group has no id in the container's namespace: the runtime would not say which. */
+export function assertMapped({ map }: ContainerUsers, { uid, gid, additionalGids }: ResolvedUser): void {
+  if (map === undefined) return;
+  const group = [gid, ...additionalGids].find((id) => toOutside(map.gids, id) === undefined);
+  const missing = toOutside(map.uids, uid) === undefined ? `user ${uid}` : group === undefined ? "" : `group ${group}`;
+  if (missing !== "") {
+    throw new EngineError("invalid", `${missing} has no id in the container's user namespace: choose a larger one`);
+  }
 }
 
 /** The map of a running container; undefined where it has no user namespace. */
