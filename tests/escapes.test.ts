@@ -174,6 +174,18 @@ test("a working directory that is a descriptor leads nowhere (CVE-2024-21626)", 
   }
 });
 
+test("what the runtime holds open while it enters a container cannot be borrowed (CVE-2024-21626)", async () => {
+  const up = "/../../../../../../../..";
+  const look =
+    "for f in /proc/[0-9]*/fd/* /proc/[0-9]*/cwd /proc/[0-9]*/root; do " +
+    `[ -e $f${up}${engine.socket} ] && echo ESCAPED $f; done; n=$((n + 1)); [ -e /tmp/end ] && break`;
+  const box = await engine.run(["sh", "-c", `n=0; while :; do ${look}; done 2>&1; echo looked $n times`]);
+  for (let i = 0; i < 15; i++) await box.exec(["true"], { WorkingDir: "/tmp", Tty: i % 2 === 0 });
+  await box.exec(["touch", "/tmp/end"]);
+  await box.wait();
+  expect((await box.logs()).stdout).toMatch(/^looked \d+ times\n$/);
+});
+
 /** Waits for a program that is not busybox, takes hold of its file, ends it, and writes its first byte into it again. */
 const takeProgram = [
   "while :; do for p in /proc/[0-9]*; do case $(readlink $p/exe) in *busybox|'') ;; *) break 2; esac; done; done",

@@ -103,6 +103,7 @@ export class Engine {
     const store = openStore(db, layout, log, limits);
     const events = new EventBus(db);
     const emit: EventBus["emit"] = (...event) => events.emit(...event);
+    const users = new UserMaps(options.users);
     const namespaces = new NamespaceWorker();
     namespaces.warm();
     const changes = new Inotify();
@@ -134,12 +135,13 @@ export class Engine {
         namespaces,
         log,
         emit: (action, id, attributes) => emit("network", action, id, attributes),
-        options: network,
+        // Of no use to containers with user namespaces of their own.
+        options: users.byDefault === "host" ? network : { ...network, warm: 0 },
       }),
       volumes: new VolumeService(db, layout, emit, log),
       events,
       host,
-      users: new UserMaps(options.users),
+      users,
       runtimes,
       programsOf,
       runtime: new OciRuntime(programsOf, (id) => layout.runtimeState(id)),
