@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Configuration, readConfiguration, reconfigure, usage } from "./configuration.ts";
+import { settings } from "./configuration/table.ts";
 
 let folder = "";
 beforeAll(() => {
@@ -88,4 +89,9 @@ test("a new reading changes at once what can be changed, and names the rest", ()
   );
   expect(configuration).toMatchObject({ labels: ["c=d"], "log-level": "warn", bip: "10.1.2.3/24" });
   expect(pending.toSorted()).toEqual(["bip", "hosts"]);
+});
+
+test("every setting is told of in the documentation", async () => {
+  const page = await Bun.file(join(import.meta.dir, "../../docs/daemon.md")).text();
+  expect(Object.keys(settings).filter((key) => !page.includes(`\`${key}\``))).toEqual([]);
 });
