@@ -211,6 +211,33 @@ test("memory, processor and process limits reach the cgroup, and running out of 
   expect((await forks.logs()).stderr).toContain("can't fork");
 });
 
+test("running out of memory is told of a container that lives on, each time", async () => {
+  await using engine = await startEngine();
+  const greedy = "head -c 200m /dev/zero | tail >/dev/null; true";
+  const box = await engine.run(["sleep", "600"], { HostConfig: { Memory: 32 << 20, MemorySwap: 32 << 20 } });
+  const told = async (): Promise<number> => {
+    const filters = encodeURIComponent(JSON.stringify({ container: [box.id], event: ["oom"] }));
+    const until = (Date.now() / 1000).toFixed(3);
+    const bytes = await engine.wire.bytes("GET", `/events?since=0&until=${until}&filters=${filters}`);
+    return new TextDecoder().decode(bytes).trim().split("\n").filter(Boolean).length;
+  };
+  expect((await box.inspect()).State.OOMKilled).toBe(false);
+  await box.exec(["sh", "-c", greedy]);
+  await until("the first kill is told", async () => (await told()) > 0);
+  const { State } = await box.inspect();
+  expect(State).toMatchObject({ OOMKilled: true, Running: true });
+  const before = await told();
+  await box.exec(["sh", "-c", greedy]);
+  await until("the second kill is told", async () => (await told()) > before);
+  // A daemon that comes later still knows.
+  await engine.kill9();
+  await engine.start();
+  expect((await box.inspect()).State).toMatchObject({ OOMKilled: true, Running: true });
+  await box.stop(0);
+  await box.start();
+  expect((await box.inspect()).State.OOMKilled).toBe(false);
+});
+
 test("events tell the story of a run", async () => {
   await using engine = await startEngine();
   const since = Date.now() / 1000 - 1;

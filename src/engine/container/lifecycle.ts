@@ -15,6 +15,7 @@ import { nextDelay, shouldRestart } from "./restart-policy.ts";
 import { releaseNetwork, removeRemains } from "./remains.ts";
 import { removeBundle } from "./rootfs.ts";
 import { MonitorWatch } from "./monitor-watch.ts";
+import { OomWatch } from "./oom-watch.ts";
 import { parseSignal } from "./signals.ts";
 import { endContainer, SIGKILL, signalContainer, stopTerms, thawContainer } from "./stop.ts";
 import { endUnhealthy } from "./unhealthy.ts";
@@ -28,12 +29,14 @@ export class Lifecycle {
   /** Removes a container whose run has ended (`--rm`). */
   readonly #autoRemove: (container: Container) => Promise<void>;
   readonly #monitors: MonitorWatch;
+  readonly #ooms: OomWatch;
   readonly health: HealthWatch;
   #closing = false;
 
   constructor(context: EngineContext, autoRemove: (container: Container) => Promise<void>) {
     this.#context = context;
     this.#autoRemove = autoRemove;
+    this.#ooms = new OomWatch(context);
     this.#monitors = new MonitorWatch(context, (container) => this.#monitorLost(container));
     this.health = new HealthWatch(context, (container) => void endUnhealthy(context, container));
   }
@@ -217,6 +220,7 @@ export class Lifecycle {
         this.#context.log.error({ container: container.id, error: errorMessage(error) }, "cannot book an exit");
       });
     this.#monitors.add(container);
+    this.#ooms.begin(container);
     watchLog(this.#context, container);
   }
 
@@ -232,7 +236,6 @@ export class Lifecycle {
   }
 
   async #exited(container: Container, exit: ExitRecord, oomKilled?: boolean): Promise<void> {
-    const { layout } = this.#context;
     const { hostConfig } = container.record;
     let restarting = false;
     {
@@ -241,13 +244,14 @@ export class Lifecycle {
       // A file's time is the kernel's last tick: it may lie before a start of the same moment.
       const finished = exit.time > started ? exit.time : started;
       this.health.end(container);
+      this.#ooms.end(container);
       container.state = {
         ...container.state,
         status: "exited",
         pid: 0,
         pidStartTime: 0,
         exitCode: exit.code,
-        oomKilled: oomKilled ?? existsSync(monitorFiles.outOfMemory(layout.bundle(container.id))),
+        oomKilled: container.state.oomKilled || (oomKilled ?? false),
         finishedAt: formatTime(finished),
       };
       restarting = !this.#closing && !container.removing && shouldRestart(hostConfig.RestartPolicy, container.state);
@@ -264,7 +268,6 @@ export class Lifecycle {
       await releaseNetwork(this.#context, container.id);
       announceMounts(this.#context, container, "unmount");
       container.cleanup = this.#cleanUp(container, saved).then(() => finishLog(this.#context, container));
-      if (container.state.oomKilled) announce(this.#context, container, "oom");
       announce(this.#context, container, "die", {
         exitCode: String(exit.code),
         execDuration: String((finished - started) / 1_000_000_000n),
