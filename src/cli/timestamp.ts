@@ -28,6 +28,8 @@ function durationOf(text: string): number | undefined {
   }
 }
 
+/** Before 1970 as in Go: the fraction counts forward from the second before. */
 function seconds(nanos: bigint): string {
-  return `${nanos / 1_000_000_000n}.${String(nanos % 1_000_000_000n).padStart(9, "0")}`;
+  const fraction = ((nanos % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+  return `${(nanos - fraction) / 1_000_000_000n}.${String(fraction).padStart(9, "0")}`;
 }
