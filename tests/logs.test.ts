@@ -89,7 +89,11 @@ test("neither stdout nor stderr asked for is an error; a driver that keeps none 
     status: 400,
     message: "Bad parameters: you must choose at least one stream",
   });
-  await expect(box.logs()).rejects.toMatchObject({ message: expect.stringContaining("does not support reading") });
+  const refusal = { status: 501, message: "configured logging driver does not support reading" };
+  await expect(box.logs()).rejects.toMatchObject(refusal);
+  await expect(engine.wire.bytes("POST", `/containers/${box.id}/attach?logs=1&stdout=1`)).rejects.toMatchObject(
+    refusal,
+  );
 });
 
 test("a log is bounded, from its beginning on, whatever a container writes", async () => {

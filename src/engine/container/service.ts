@@ -224,14 +224,15 @@ export class ContainerService {
       );
     }
     const detachKeys = parseDetachKeys(query.detachKeys || DEFAULT_DETACH_KEYS);
+    const { stdout, stderr } = query;
+    const asked = { follow: false, timestamps: false, details: false, stdout, stderr };
+    // Before the hijack: it refuses where no log is kept.
+    const past = query.logs
+      ? readContainerLog(this.#context, container, asked, new AbortController().signal)
+      : undefined;
     const connection = hijack({ tty: config.Tty });
     announce(this.#context, container, "attach");
-    if (query.logs) {
-      const past = { follow: false, timestamps: false, details: false, stdout: query.stdout, stderr: query.stderr };
-      for await (const chunk of readContainerLog(this.#context, container, past, new AbortController().signal)) {
-        await connection.write(chunk);
-      }
-    }
+    if (past !== undefined) for await (const chunk of past) await connection.write(chunk);
     if (!query.stream) return connection.end();
     const end = await container.console.attach(connection, {
       stdin: query.stdin,
