@@ -1,6 +1,6 @@
 /** Mounts that running containers are given and that are taken from them. */
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { Mount } from "#api/types/container.ts";
 import { change, mountPoints, shell } from "./harness/change.ts";
@@ -50,6 +50,11 @@ test("binds, volumes and tmpfs appear in a running container, hold over a restar
   await engine.wire.bytes("POST", `/containers/${box.id}/restart?t=0`);
   await look();
 
+  // What is removed makes way for what is added.
+  await change(engine, box, { Mounts: { Remove: ["/one"], Add: [{ Type: "tmpfs", Target: "/two" }] } });
+  await change(engine, box, { Mounts: { Remove: ["/two"] }, Binds: { Add: [`${folder}:/two`] } });
+  expect(await shell(box, "cat /two/file")).toBe("one\n");
+  await change(engine, box, { Mounts: { Remove: ["/two"] }, Binds: { Add: [`${folder}/file:/one`] } });
   await change(engine, box, { Mounts: { Remove: ["/bin2", "/fast", "/kept", "/new/bound/", "/one"] } });
   expect(await mountPoints(box)).toEqual([]);
   const after = await box.inspect();
@@ -94,7 +99,6 @@ test("no link in a container leads a mount out of it", async () => {
   ).rejects.toMatchObject({ status: 400 });
   await change(engine, box, { Mounts: { Remove: ["/link/inside"] } });
   expect(await mountPoints(box)).toEqual([]);
-  symlinkSync("/etc", `${folder}/deep/etc`);
 });
 
 test("what is in use stays, unless it is forced", async () => {
@@ -165,6 +169,25 @@ test("where one part fails nothing has happened", async () => {
     status: 409,
     message: `Cannot update container ${box.id}: the container has no mount at /none`,
   });
+});
+
+test("a container with a user namespace gets files with the owners that they have on disk", async () => {
+  await using engine = await startEngine();
+  const folder = hostFolder(engine, "owned");
+  chownSync(`${folder}/file`, 1000, 1000);
+  const box = await engine.run(["sleep", "600"], { HostConfig: { UsernsMode: "auto" } });
+  await change(engine, box, {
+    Binds: { Add: [`${folder}:/some/bound`, "shifted:/shifted"] },
+    Mounts: { Add: [{ Type: "tmpfs", Target: "/fast" }] },
+  });
+  const owner = (path: string) => `stat -c '%u:%g %n' ${path};`;
+  expect(await shell(box, ["/some", "/some/bound/file", "/shifted", "/fast"].map(owner).join(" "))).toBe(
+    "0:0 /some\n1000:1000 /some/bound/file\n0:0 /shifted\n0:0 /fast\n",
+  );
+  expect(await shell(box, "touch /some/bound/made /shifted/made /fast/made")).toBe("");
+  expect(statSync(`${folder}/made`)).toMatchObject({ uid: 0, gid: 0 });
+  await change(engine, box, { Mounts: { Remove: ["/some/bound", "/shifted", "/fast"] } });
+  expect(await shell(box, "ls -d /some /fast /shifted 2>/dev/null")).toBe("");
 });
 
 test("fifty times there and away leaves nothing", async () => {

@@ -121,6 +121,22 @@ test("a change that the kernel refuses changes nothing", async () => {
   expect((await box.inspect()).HostConfig).toEqual(before);
 });
 
+test("runc changes limits too", async () => {
+  if (Bun.which("runc") === null) return;
+  await using engine = await startEngine();
+  const box = await engine.run(["sleep", "600"], { HostConfig: { Runtime: "runc" } });
+  const { read, unified } = await limitsOf(engine, box);
+  const look = async () => [
+    await read("memory/memory.limit_in_bytes", "memory.max"),
+    await read("cpu/cpu.cfs_quota_us", "cpu.max"),
+    await read("pids/pids.max", "pids.max"),
+  ];
+  await update(engine, box, { Memory: 64 * MIB, MemorySwap: -1, NanoCpus: 500_000_000, PidsLimit: 40 });
+  expect(await look()).toEqual([`${64 * MIB}`, unified ? "50000 100000" : "50000", "40"]);
+  await update(engine, box, { PidsLimit: 0 });
+  expect((await look())[2]).toBe("max");
+});
+
 test("what cannot be is refused in Docker's words", async () => {
   await using engine = await startEngine();
   const box = await engine.run(["sleep", "600"]);
