@@ -5,6 +5,7 @@ import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Volume, VolumeCreateBody, VolumesPruneResponse } from "#api/types/volume.ts";
 import { EngineError, errorMessage } from "#lib/errors.ts";
+import { KeyedLocks } from "#lib/lock.ts";
 import type { Logger } from "#lib/log.ts";
 import type { IdMap } from "#linux/id-map.ts";
 import { measureTree } from "#linux/helper-client.ts";
@@ -36,6 +37,7 @@ export class VolumeService {
   readonly #layout: Layout;
   readonly #emit: EmitVolumeEvent;
   readonly #log: Logger;
+  readonly #filling = new KeyedLocks();
 
   constructor(db: Database, layout: Layout, emit: EmitVolumeEvent, log: Logger) {
     this.#db = db;
@@ -160,6 +162,8 @@ export class VolumeService {
   async populate(mounts: readonly ResolvedMount[], rootfs: string, ids?: IdMap, signal?: AbortSignal): Promise<void> {
     for (const { volume, destination } of mounts) {
       if (volume === undefined || this.#row(volume.name)?.populated !== 0) continue;
+      using _ = await this.#filling.acquire(volume.name);
+      if (this.#row(volume.name)?.populated !== 0) continue;
       const data = this.#layout.volumeData(volume.name);
       if (volume.copy && readdirSync(data).length === 0) await populateVolume(data, rootfs, destination, ids, signal);
       this.#db.query("UPDATE volume SET populated = 1 WHERE name = ?").run(volume.name);

@@ -1,6 +1,16 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import type { Database } from "bun:sqlite";
-import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { HostConfig } from "#api/types/container.ts";
@@ -96,6 +106,20 @@ test("a new volume takes the image's content with its owner, once, and no link l
   await volumes.populate(mounts, rootfs);
   expect(() => statSync(join(data, "file"))).toThrow();
   expect(() => statSync(join(layout.volumeData("other"), "passwd"))).toThrow();
+});
+
+test("containers that start at once fill a new volume one after the other, hence once", async () => {
+  const mounts = resolve({ Binds: ["named:/data"] });
+  volumes.acquire("c1", mounts);
+  const images = ["first", "second", "third"].map((name) => {
+    mkdirSync(join(folder, name, "data"), { recursive: true });
+    for (let i = 0; i < 50; i++) writeFileSync(join(folder, name, "data", `${name}${i}`), "");
+    return join(folder, name);
+  });
+  await Promise.all(images.map((rootfs) => volumes.populate(mounts, rootfs)));
+  const names = readdirSync(layout.volumeData("named"));
+  expect(names).toHaveLength(50);
+  expect(names.every((name) => name.startsWith("first"))).toBe(true);
 });
 
 test("prune takes unused anonymous volumes, and named ones only when asked", async () => {
