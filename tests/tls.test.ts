@@ -1,5 +1,6 @@
 /** The API over tcp with mutual TLS, driven by our command line, docker's and plain clients. */
 import { X509Certificate } from "node:crypto";
+import { readdirSync } from "node:fs";
 import { connect } from "node:tls";
 import { expect, test } from "bun:test";
 import { Certificates } from "./harness/certificates.ts";
@@ -88,11 +89,19 @@ test("SIGHUP takes over new certificates without a dropped connection", async ()
   await certificates.issue("server");
   process.kill(engine.pid, "SIGHUP");
   await until("the new certificate is shown", async () => (await serial(port)) !== before);
-  await Bun.write(certificates.path("server/cert.pem"), "nonsense");
   const after = await serial(port);
-  process.kill(engine.pid, "SIGHUP");
-  await until("it complains", async () => (await engine.log()).includes("cannot reload the configuration"));
+  const descriptors = (): number => readdirSync(`/proc/${engine.pid}/fd`).length;
+  const opened = await until("the clients are gone", () => descriptors());
+  const complaints = async (): Promise<number> =>
+    (await engine.log()).split("cannot reload the configuration").length - 1;
+  await Bun.write(certificates.path("server/cert.pem"), Bun.file(certificates.path("client/cert.pem")));
+  for (let at = 1; at <= 5; at++) {
+    if (at === 3) await Bun.write(certificates.path("server/cert.pem"), "nonsense");
+    process.kill(engine.pid, "SIGHUP");
+    await until("it complains", async () => (await complaints()) === at);
+  }
   expect(await serial(port)).toBe(after);
+  await until("nothing more is open than before", () => descriptors() <= opened);
 });
 
 test("an address that others reach is refused without client certificates", async () => {

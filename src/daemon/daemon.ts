@@ -64,6 +64,7 @@ async function serve(configuration: Configuration, argv: readonly string[]): Pro
   const log = pino({ level: configuration["log-level"], base: null }, pino.destination({ fd: 2, sync: true }));
   const live = new LiveConfiguration(argv, configuration, log);
   const signals = new Signals();
+  const tls = await readTls(configuration);
   const manager = new ServiceManager(process.env);
   const inherited = new Set(inheritedSockets(process.env, process.pid));
   const layout = new Layout(configuration["data-root"], configuration["exec-root"]);
@@ -117,8 +118,8 @@ async function serve(configuration: Configuration, argv: readonly string[]): Pro
   const times = (): ShutdownTimes => shutdownTimes(live.current, engine.containers.slowestStop());
   signals.onReload(async () => {
     manager.reloading();
-    await live.reload((changed, programs) => {
-      const renewed = readTls(changed);
+    await live.reload(async (changed, programs) => {
+      const renewed = await readTls(changed);
       if (renewed !== undefined) server.renew(renewed, duplicateFd);
       engine.tune(tuningOf(changed, programs));
       log.level = changed["log-level"];
@@ -126,7 +127,6 @@ async function serve(configuration: Configuration, argv: readonly string[]): Pro
     });
     manager.ready();
   });
-  const tls = readTls(configuration);
   for (const host of configuration.hosts) {
     undo.use(await listen(server, host, { group: configuration.group, tls, inherited, log }));
   }

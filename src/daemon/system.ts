@@ -10,6 +10,7 @@ import { writeAtomically } from "#linux/files.ts";
 import type { Layout } from "#store/layout.ts";
 import { apiVersion, minApiVersion } from "./api.ts";
 import type { LiveConfiguration } from "./live-configuration.ts";
+import type { Programs } from "./prerequisites.ts";
 import {
   driverStatus,
   hostWarnings,
@@ -27,7 +28,8 @@ export class SystemService implements SystemBackend {
   readonly #engine: Engine;
   readonly #live: LiveConfiguration;
   readonly #layout: Layout;
-  #components: Promise<SystemVersion["Components"]> | undefined;
+  /** Asked of programs once; a reload can bring others. */
+  #components: { of: Programs; answer: Promise<SystemVersion["Components"]> } | undefined;
 
   constructor(engine: Engine, live: LiveConfiguration, layout: Layout) {
     this.#engine = engine;
@@ -36,10 +38,11 @@ export class SystemService implements SystemBackend {
   }
 
   async version(): Promise<SystemVersion> {
-    this.#components ??= this.#askComponents();
+    const { programs } = this.#live;
+    if (this.#components?.of !== programs) this.#components = { of: programs, answer: this.#askComponents() };
     return {
       Platform: { Name: "Berth Engine" },
-      Components: await this.#components,
+      Components: await this.#components.answer,
       Version: version,
       ApiVersion: apiVersion,
       MinAPIVersion: minApiVersion,
