@@ -48,7 +48,7 @@ export async function inspectContainer(
     ResolvConfPath: join(folder, "resolv.conf"),
     HostnamePath: join(folder, "hostname"),
     HostsPath: join(folder, "hosts"),
-    LogPath: hostConfig.LogConfig.Type === "none" ? "" : context.layout.containerLog(id),
+    LogPath: hostConfig.LogConfig.Type === "json-file" ? context.layout.containerLog(id) : "",
     Name: `/${record.name}`,
     RestartCount: state.restartCount,
     Driver: "overlay2",

@@ -1,6 +1,6 @@
 /** Brings a log's numbered files into their bounds: the oldest go, the others are compressed. */
 import { createReadStream, createWriteStream, rmSync } from "node:fs";
-import { type FileHandle, open, rename, stat, utimes } from "node:fs/promises";
+import { type FileHandle, open, rename, rm, stat, utimes } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { constants, createZstdCompress } from "node:zlib";
 import { listSegments, numberLive, type Segment } from "./segments.ts";
@@ -45,6 +45,7 @@ function finished(segments: readonly Segment[], live: number | undefined): Segme
 /** Leaves the last `keep` bytes, from the beginning of a record on. */
 async function cutOff(segment: Segment, keep: number): Promise<void> {
   const unfinished = `${segment.path}.new`;
+  await using _ = removing(unfinished);
   {
     await using from = await open(segment.path, "r");
     await using to = await open(unfinished, "w", 0o600);
@@ -73,6 +74,7 @@ async function recordAfter(file: FileHandle, offset: number, block: Buffer): Pro
 
 async function compressSegment(segment: Segment): Promise<void> {
   const unfinished = `${segment.path}.zst.new`;
+  await using _ = removing(unfinished);
   const encoder = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: LEVEL } });
   await pipeline(
     createReadStream(segment.path, { highWaterMark: BLOCK }),
@@ -83,6 +85,11 @@ async function compressSegment(segment: Segment): Promise<void> {
   await file.datasync();
   await replace(segment, unfinished, `${segment.path}.zst`);
   rmSync(segment.path, { force: true });
+}
+
+/** A full disk must not keep what it has no room to finish. */
+function removing(path: string): AsyncDisposable {
+  return { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
 }
 
 /** With the time of the last line, by which readers skip whole files. */

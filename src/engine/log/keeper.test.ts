@@ -167,3 +167,26 @@ test("`since` passes over files that are older", async () => {
   utimesSync(old, 1000, 1000);
   expect(await read({ since: 2000n * 1_000_000_000n })).toBe(texts(0, 2));
 });
+
+test("a rotation that fails is told once and tried again, and loses nothing", async () => {
+  const errors: string[] = [];
+  const log = { ...silentLogger, error: (_: object, message: string) => void errors.push(message) };
+  const keeper = new LogKeeper(inotify, log);
+  using monitor = new FakeMonitor(path);
+  monitor.write(lines(0, 60));
+  const failing = Promise.withResolvers<void>();
+  keeper.watch("id", {
+    path,
+    bounds: bounds(),
+    reopen: () => {
+      failing.resolve();
+      throw new Error("no room");
+    },
+  });
+  await failing.promise;
+  await Bun.sleep(100);
+  expect(errors).toEqual(["cannot keep a log within its bounds"]);
+  expect(await read()).toBe(texts(0, 60));
+  await keeper.finish("id", path, bounds());
+  expect(await read()).toBe(texts(0, 60));
+});

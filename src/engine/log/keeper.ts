@@ -20,6 +20,8 @@ const FASTEST = 200_000;
 /** Milliseconds between two looks at a log that may be full by the second one. */
 const SOONEST = 25;
 const LATEST = 500;
+/** Milliseconds after a rotation that failed. */
+const RETRY = 5000;
 /** Milliseconds after which a log that did not grow rests. */
 const RESTING = 1000;
 
@@ -142,12 +144,14 @@ class Kept implements Disposable {
 
   #rotate(): void {
     const { path, reopen } = this.#log;
-    // First, so that a failure is no end of looking.
-    this.#schedule(SOONEST);
+    // First, so that a failure (a full disk) is no end of looking.
+    this.#schedule(RETRY);
     numberLive(path);
     prepareNext(path);
     const leaving = liveInode(path);
     if (reopen()) this.#leaving = leaving;
+    clearTimeout(this.#timer);
+    this.#schedule(SOONEST);
   }
 
   /** Looks again soon after the next line. */
