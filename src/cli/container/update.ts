@@ -61,7 +61,7 @@ export const verb = define({
 
 /** Docker would pass over what it does not know, and say that all was well. */
 async function assertChanges({ daemon }: Session): Promise<void> {
-  const { Platform } = await daemon.json<SystemVersion>("GET", "/version");
-  if (Platform.Name.startsWith("Berth")) return;
+  const { Platform } = await daemon.json<Partial<SystemVersion>>("GET", "/version");
+  if (Platform?.Name.startsWith("Berth")) return;
   throw new ExitError(1, "this daemon cannot change what a container is joined to: recreate the container");
 }

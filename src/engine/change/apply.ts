@@ -5,10 +5,13 @@ import type { EngineContext } from "#engine/container/context.ts";
 import { changeLimits, limitsOf } from "#engine/container/live-limits.ts";
 import { asksForLimits } from "#engine/container/update-resources.ts";
 import { refuseProcMounts } from "#engine/volume/proc-places.ts";
+import { EngineError } from "#lib/errors.ts";
 import type { MountSession } from "#linux/container-mounts.ts";
+import type { MountInfo } from "#linux/mountinfo.ts";
+import { isAlive } from "#linux/process.ts";
 import { hostTexts, refreshHostFiles } from "./host-files.ts";
 import type { ChangeIntent } from "./journal.ts";
-import { attach, detach, makeSources, readyMount, type Target, targetOf } from "./live-mounts.ts";
+import { attach, detach, letGo, makeSources, readyMount, type Target, targetOf } from "./live-mounts.ts";
 import type { ChangePlan } from "./plan.ts";
 
 export interface Change {
@@ -28,7 +31,9 @@ export interface Change {
  */
 export async function applyChange(context: EngineContext, change: Change): Promise<() => Promise<void>> {
   const { plan, asked, undo } = change;
-  const { id } = change.container;
+  const { id, state } = change.container;
+  // It may have ended just now: nobody else must be taken for it.
+  if (!isAlive(state.pid, state.pidStartTime)) throw new EngineError("conflict", `container ${id} is not running`);
   const { journal, networks } = context;
   const { next, ports, files } = plan;
   const target = targetOf(change.container);
@@ -45,7 +50,7 @@ export async function applyChange(context: EngineContext, change: Change): Promi
   journal.write(id, intent);
   undo.defer(() => journal.finish(id));
   if (asksForLimits(asked)) undo.defer(await changeLimits(context, id, next.hostConfig, asked));
-  await applyMounts(context, change, target, intent);
+  const gone = await applyMounts(context, change, target, intent);
   const before = files ? hostTexts(context, id) : undefined;
   for (const [network, settings] of plan.networks.add) {
     await networks.connect(network, id, settings);
@@ -64,16 +69,19 @@ export async function applyChange(context: EngineContext, change: Change): Promi
   return async () => {
     published?.cut();
     for (const { made = [] } of plan.mounts.remove) await change.session.removeMade(target.pid, made);
+    await letGo(context, id, gone);
   };
 }
 
+/** Answers what was taken off. */
 async function applyMounts(
   context: EngineContext,
   { container, plan: { mounts }, session, undo }: Change,
   target: Target,
   intent: ChangeIntent,
-): Promise<void> {
-  if (mounts.add.length === 0 && mounts.remove.length === 0) return;
+): Promise<MountInfo[]> {
+  const gone: MountInfo[] = [];
+  if (mounts.add.length === 0 && mounts.remove.length === 0) return gone;
   const { volumes, journal, layout } = context;
   const before = container.record.mounts;
   refuseProcMounts(layout.rootfs(target.id), mounts.add);
@@ -81,7 +89,11 @@ async function applyMounts(
   undo.defer(() => volumes.keepOnly(target.id, before, intent.volumes));
   undo.defer(makeSources(mounts.add));
   await volumes.populate(mounts.add, layout.rootfs(target.id), target.map);
-  for (const mount of mounts.remove) undo.defer(await detach(session, target, mount, mounts.force));
+  for (const mount of mounts.remove) {
+    const detached = await detach(session, target, mount, mounts.force);
+    undo.defer(detached.undo);
+    if (detached.mount !== undefined) gone.push(detached.mount);
+  }
   for (const mount of mounts.add) {
     const ready = await readyMount(context, session, target, mount);
     intent.mounts.push(ready.loose.id);
@@ -90,4 +102,5 @@ async function applyMounts(
     undo.defer(attached.undo);
     if (attached.made.length > 0) mount.made = attached.made;
   }
+  return gone;
 }

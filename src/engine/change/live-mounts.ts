@@ -23,6 +23,7 @@ import { openInRoot } from "#linux/files.ts";
 import { type IdMap, toOutside } from "#linux/id-map.ts";
 import { O_PATH } from "#linux/libc.ts";
 import type { FileSystemMount, MountFlag } from "#linux/mount.ts";
+import { listMounts, type MountInfo } from "#linux/mountinfo.ts";
 import { EBUSY, EISDIR, ENOTDIR, EROFS, hasErrno } from "#linux/syscall-error.ts";
 import { OwnerShift } from "#linux/user-namespace.ts";
 
@@ -130,7 +131,7 @@ export async function detachById(session: MountSession, target: Target, id: numb
 }
 
 /**
- * Unmounts. Returns the undo; nothing is done where the container has the mount no more. Throws "conflict" where it is
+ * Unmounts. Returns what was there, and the undo; nothing is done where the container has the mount no more. Throws "conflict" where it is
  * in use or another one than was mounted, unless `force`.
  */
 export async function detach(
@@ -138,9 +139,9 @@ export async function detach(
   { pid }: Target,
   mount: ResolvedMount,
   force: boolean,
-): Promise<() => Promise<void>> {
+): Promise<{ mount: MountInfo | undefined; undo: () => Promise<void> }> {
   const found = findMount(pid, mount.destination);
-  if (found === undefined) return async () => {};
+  if (found === undefined) return { mount: undefined, undo: async () => {} };
   if (!force && !isSame(mount, found)) {
     throw new EngineError(
       "conflict",
@@ -149,13 +150,25 @@ export async function detach(
   }
   try {
     const detached = await session.detach(pid, found, { lazy: force });
-    return () => session.putBack(pid, detached);
+    return { mount: found.tree.at(-1), undo: () => session.putBack(pid, detached) };
   } catch (cause) {
     if (!hasErrno(cause, EBUSY)) throw cause;
     throw new EngineError("conflict", `cannot unmount ${mount.destination}: target is busy; it can be forced`, {
       cause,
     });
   }
+}
+
+/** Lets go of what the container's start held for a mount that it has no more. */
+export async function letGo(
+  { layout, namespaces }: EngineContext,
+  id: string,
+  gone: readonly MountInfo[],
+): Promise<void> {
+  if (gone.length === 0) return;
+  const isGone = (held: MountInfo): boolean =>
+    gone.some(({ device, root }) => device === held.device && root === held.root);
+  for (const { mountPoint } of listMounts(layout.subpaths(id)).filter(isGone)) await namespaces.unmount(mountPoint);
 }
 
 function isSame({ tmpfs: isTmpfs, source, volume }: ResolvedMount, { tree, device, inode }: FoundMount): boolean {

@@ -6,6 +6,7 @@ import { validateResources } from "#engine/spec/resources-validate.ts";
 import { validateRestartPolicy } from "#engine/spec/validate.ts";
 import { EngineError, errorKind, errorMessage } from "#lib/errors.ts";
 import { MountSession } from "#linux/container-mounts.ts";
+import { SyscallError } from "#linux/syscall-error.ts";
 import type { Container } from "./container.ts";
 import { announce, type EngineContext } from "./context.ts";
 import { isRunning } from "./record.ts";
@@ -40,7 +41,9 @@ export async function updateContainer(
     await carryOut(context, container, planChanges(context, container, limited, body.Changes ?? {}), asked);
   } catch (error) {
     const message = `Cannot update container ${container.id}: ${errorMessage(error)}`;
-    throw new EngineError(errorKind(error), message, { cause: error });
+    // What the kernel does not find is no container that is not there.
+    const kind = error instanceof SyscallError && error.kind === "not-found" ? "internal" : errorKind(error);
+    throw new EngineError(kind, message, { cause: error });
   }
   announce(context, container, "update");
   return { Warnings: warnings.length === 0 ? null : warnings };
