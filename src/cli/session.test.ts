@@ -35,6 +35,17 @@ test.each<[string[], NodeJS.ProcessEnv, string]>([
   expect(() => session(words, env).target).toThrow(message);
 });
 
+test("settings that cannot be read are of no matter where flags say which daemon is meant", async () => {
+  const folder = await mkdtemp("/tmp/berth-config-");
+  try {
+    await Bun.write(join(folder, "config.json"), "{");
+    expect(session(["--config", folder, "-H", "unix:///h"], {}).target.host).toBe("unix:///h");
+    expect(() => session(["--config", folder], {}).target).toThrow("cannot read");
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 test("preferences come from the folder that the flag, BERTH_CONFIG or DOCKER_CONFIG names", async () => {
   const folder = await mkdtemp("/tmp/berth-config-");
   try {

@@ -41,7 +41,7 @@ export class Session {
 
   /** What decides which daemon is meant. Throws ExitError for flags that exclude each other. */
   get choice(): Choice {
-    return (this.#choice ??= chooseContext(this.#globals, this.env, this.preferences.currentContext));
+    return (this.#choice ??= chooseContext(this.#globals, this.env, () => this.preferences.currentContext));
   }
 
   /** Where that daemon is. Throws ExitError for an unknown context. */

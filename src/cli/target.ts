@@ -28,10 +28,10 @@ export interface Choice {
 }
 
 /**
- * The more particular goes first: flags, then our own variables, then Docker's, then `context use`. Throws ExitError
- * for flags that exclude each other.
+ * The more particular goes first: flags, then our own variables, then Docker's, then `current`, which `context use`
+ * sets. Throws ExitError for flags that exclude each other.
  */
-export function chooseContext(globals: Globals, env: NodeJS.ProcessEnv, current: string | undefined): Choice {
+export function chooseContext(globals: Globals, env: NodeJS.ProcessEnv, current: () => string | undefined): Choice {
   const hosts = globals.host ?? [];
   if (globals.context && hosts.length > 0)
     throw new ExitError(1, "conflicting options: cannot specify both --host and --context");
@@ -45,7 +45,7 @@ export function chooseContext(globals: Globals, env: NodeJS.ProcessEnv, current:
     const context = env[`${product}_CONTEXT`];
     if (context) return { context, variable: `${product}_CONTEXT` };
   }
-  return { context: current || defaultContext };
+  return { context: current() || defaultContext };
 }
 
 /** Throws ExitError for an unknown context and for certificates that cannot be read. */

@@ -8,11 +8,16 @@ import { choice, count, fixed, list, named, parsed, path, text, toggle } from ".
 /** By the key in the configuration file, which is Docker's where it has one. */
 export const settings = {
   debug: toggle("Log debug messages too", false, { flag: "debug", short: "D", live: true }),
-  "log-level": choice('debug, info, warn or error (default "info")', ["debug", "info", "warn", "error"], "info", {
-    flag: "log-level",
-    short: "l",
-    live: true,
-  }),
+  "log-level": choice(
+    'debug, info, warn, error or fatal (default "info")',
+    ["debug", "info", "warn", "error", "fatal"],
+    "info",
+    {
+      flag: "log-level",
+      short: "l",
+      live: true,
+    },
+  ),
   "log-format": fixed("log-format", "json", "the daemon writes JSON lines"),
 
   hosts: list("Socket to listen on: unix://PATH, tcp://ADDRESS:PORT or fd://", { flag: "host", short: "H" }),
