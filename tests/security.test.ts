@@ -283,8 +283,37 @@ test("clocks of its own begin with the container, for its execs too", async () =
     expect((await box.inspect()).State.ExitCode).toBe(137);
   }
   expect(uptime(await output(engine, "cat /proc/uptime"))).toBeGreaterThanOrEqual(1);
-  await expect(output(engine, "true", { SecurityOpt: ["time=x"] })).rejects.toMatchObject({
-    status: 400,
-    message: 'invalid --security-opt: "time=x"',
-  });
+});
+
+test("the place in the host's control groups is hidden in a name space of its own", async () => {
+  await using engine = await startEngine();
+  const show = "cat /proc/self/cgroup; readlink /proc/self/ns/cgroup";
+  const own = await output(engine, show, { CgroupnsMode: "private" });
+  const shared = await output(engine, show, { CgroupnsMode: "host" });
+  expect(own).not.toMatch(/[0-9a-f]{64}/);
+  expect(shared).toMatch(/\/berth\/[0-9a-f]{64}$/m);
+  const host = await readlink("/proc/self/ns/cgroup");
+  expect([own.trim().split("\n").at(-1), shared.trim().split("\n").at(-1)].map((link) => link === host)).toEqual([
+    false,
+    true,
+  ]);
+});
+
+test("what no container can have is refused", async () => {
+  await using engine = await startEngine();
+  const refusals: [Overrides, string][] = [
+    [{ PidMode: "private" }, "invalid PID mode: private"],
+    [{ PidMode: "container:" }, "invalid PID mode: container:"],
+    [{ IpcMode: "x" }, "invalid IPC mode: x"],
+    [{ UTSMode: "container:other" }, "invalid UTS mode: container:other"],
+    [{ CgroupnsMode: "x" as "host" }, "invalid cgroup namespace mode: x"],
+    [{ PidMode: "container:absent" }, "No such container: absent"],
+    [{ SecurityOpt: ["systempaths=x"] }, 'invalid --security-opt 2: "systempaths=x"'],
+    [{ SecurityOpt: ["no-new-privileges=x"] }, 'invalid --security-opt 2: "no-new-privileges=x"'],
+    [{ SecurityOpt: ["time=x"] }, 'invalid --security-opt 2: "time=x"'],
+    [{ CapDrop: ["x"] }, 'invalid CapDrop: unknown capability: "CAP_X"'],
+  ];
+  for (const [HostConfig, message] of refusals) {
+    await expect(engine.create(["true"], { HostConfig })).rejects.toMatchObject({ status: 400, message });
+  }
 });
