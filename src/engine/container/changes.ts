@@ -1,7 +1,6 @@
 /** What a container changed in its image's files (`docker diff`), and all of its files as one archive (`docker export`). */
 import type { FilesystemChange } from "#api/types/container.ts";
 import { EngineError } from "#lib/errors.ts";
-import { packTree } from "#linux/helper-client.ts";
 import { type OverlayChange, overlayChanges } from "#linux/overlay-changes.ts";
 import type { Container } from "./container.ts";
 import { announce, type EngineContext } from "./context.ts";
@@ -74,5 +73,5 @@ export async function exportContainer(
   }
   const tree = await openRootfs(context, container);
   announce(context, container, "export");
-  return packed(tree, packTree({ root: tree.path, mode: "plain", ...(tree.ids && { ids: tree.ids }) }, signal));
+  return await packed(tree, {}, signal);
 }

@@ -18,6 +18,8 @@ export class Container {
   readonly execIds = new Set<string>();
   /** Settles when everything of the last run is cleaned up; a new start waits for it. */
   cleanup: Promise<void> = Promise.resolve();
+  /** Who writes into the running container from outside; ends with the run. None rejects. */
+  readonly writers = new Set<Promise<void>>();
   /** Set while a restart policy counts down. */
   restart: { timer: Timer; delay: number } | undefined;
   /** Milliseconds that the next restart waits at least, by Docker's doubling. */
@@ -37,6 +39,11 @@ export class Container {
     this.record = record;
     this.state = state;
     this.console = console;
+  }
+
+  /** Settles when nothing of the last run is under way any more: before that its files may not be mounted again. */
+  async settled(): Promise<void> {
+    await Promise.all([this.cleanup, ...this.writers]);
   }
 
   get id(): string {

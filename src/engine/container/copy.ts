@@ -8,12 +8,12 @@ import { EngineError } from "#lib/errors.ts";
 import { streamOf } from "#lib/streams.ts";
 import { closeFd } from "#linux/descriptor.ts";
 import { openInRoot } from "#linux/files.ts";
-import { packTree, unpackArchive } from "#linux/helper-client.ts";
+import { unpackArchive } from "#linux/helper-client.ts";
 import { O_PATH } from "#linux/libc.ts";
 import { SyscallError } from "#linux/syscall-error.ts";
 import type { Container } from "./container.ts";
 import { announce, type EngineContext } from "./context.ts";
-import { openView, packed } from "./tree.ts";
+import { openView, openViewForWriting, packed } from "./tree.ts";
 
 const ABSENT = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);
 
@@ -37,10 +37,7 @@ export async function copyFrom(
   const rename = baseName(path);
   undo.move();
   announce(context, container, "archive-path");
-  const renamed = rename !== "/" && { rename };
-  const ids = view.ids && { ids: view.ids };
-  const request = { root: view.path, path: clean, mode: "plain" as const, ...renamed, ...ids };
-  return { stat, stream: packed(view, packTree(request, signal)) };
+  return { stat, stream: await packed(view, { path: clean, ...(rename !== "/" && { rename }) }, signal) };
 }
 
 /** Unpacks a tar, plain or compressed, in the folder `query.path`. Rejects "not-found", and "invalid" as Docker does. */
@@ -52,7 +49,7 @@ export async function copyInto(
   signal: AbortSignal,
 ): Promise<void> {
   const { record } = container;
-  await using view = await openView(context, container);
+  await using view = await openViewForWriting(context, container);
   const inside = resolve(view.path, query.path, container, constants.O_DIRECTORY);
   const mount = record.mounts
     .filter(({ destination }) => inside === destination || inside.startsWith(`${destination}/`))
@@ -62,18 +59,23 @@ export async function copyInto(
     throw new EngineError("invalid", "container rootfs is marked read-only");
   }
   const user = resolveUser(view.path, record.config.User);
-  await unpackArchive(
-    {
-      archive: streamOf(archive),
-      target: view.path,
-      directory: cleanPath(inside),
-      mode: "plain",
-      keepDirectories: query.noOverwriteDirNonDir,
-      ...(view.ids && { ids: view.ids }),
-      ...(query.copyUidGid && { owner: { uid: user.uid, gid: user.gid } }),
-    },
-    signal,
-  );
+  try {
+    await unpackArchive(
+      {
+        archive: streamOf(archive),
+        target: view.path,
+        directory: cleanPath(inside),
+        mode: "plain",
+        keepDirectories: query.noOverwriteDirNonDir,
+        ...(view.ids && { ids: view.ids }),
+        ...(query.copyUidGid && { owner: { uid: user.uid, gid: user.gid } }),
+      },
+      view.run === undefined ? signal : AbortSignal.any([signal, view.run]),
+    );
+  } catch (cause) {
+    if (!view.run?.aborted) throw cause;
+    throw new EngineError("conflict", `container ${container.id} stopped while files were copied into it`, { cause });
+  }
   announce(context, container, "extract-to-dir");
 }
 

@@ -180,7 +180,7 @@ export class Lifecycle {
   }
 
   async #launch(container: Container): Promise<void> {
-    await container.cleanup;
+    await container.settled();
     const launched = await launch(this.#context, container);
     container.state = {
       ...container.state,

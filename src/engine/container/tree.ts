@@ -1,12 +1,13 @@
 /** A container's files as others read them: running or not, they stay whole meanwhile. */
-import { statSync } from "node:fs";
+import { constants, openSync, statSync } from "node:fs";
 import type { ResolvedMount } from "#engine/volume/mount.ts";
+import { EngineError } from "#lib/errors.ts";
 import { streamOf } from "#lib/streams.ts";
 import { closeFd } from "#linux/descriptor.ts";
 import { openInRoot } from "#linux/files.ts";
 import type { IdMap } from "#linux/id-map.ts";
-import { type PackStream, unpackArchive } from "#linux/helper-client.ts";
-import { O_PATH } from "#linux/libc.ts";
+import { type PackRequest, type PackStream, packTree, unpackArchive } from "#linux/helper-client.ts";
+import { O_CLOEXEC, O_PATH } from "#linux/libc.ts";
 import { bindMount, cloneMount } from "#linux/bind-mount.ts";
 import { unmount } from "#linux/mount.ts";
 import { SyscallError } from "#linux/syscall-error.ts";
@@ -22,36 +23,68 @@ export interface Tree extends AsyncDisposable {
   readonly path: string;
   /** Owners of its files are shifted so. */
   readonly ids?: IdMap;
+  /** Aborted when the run is over that this is the view of: mounts may be missing from then on. */
+  readonly run?: AbortSignal;
 }
 
 /**
  * The image with what the container changed, without the kernel's file systems, volumes and other mounts.
- * No start, stop or removal happens before it is disposed. A crash leaves nothing: its mount has no place.
+ * It outlives stops, starts and removals, which do not wait for it. A crash leaves nothing: its mount has no place.
  */
 export async function openRootfs(context: EngineContext, container: Container): Promise<Tree> {
-  await using undo = new AsyncDisposableStack();
-  undo.use(await container.lock.acquire());
+  using _ = await container.lock.acquire();
   await container.cleanup;
-  const fd = isRunning(container.state)
-    ? cloneMount(context.layout.rootfs(container.id))
-    : await cloneStopped(context, container, []);
-  undo.defer(() => closeFd(fd));
-  return own(`/proc/${process.pid}/fd/${fd}`, undo.move(), runningMap(container));
+  if (!isRunning(container.state)) return treeAt(await cloneStopped(context, container, []));
+  return treeAt(cloneMount(context.layout.rootfs(container.id)), runningMap(container));
 }
 
 /**
  * As the container's processes see it: volumes and all. Of one that does not run, as they would, tmpfs aside; new
  * volumes get the image's content then. Missing mount points are made, as a start does.
+ * Stops, starts and removals do not wait for it; the view of a run shows with its end, in `run`, what it is worth.
  */
 export async function openView(context: EngineContext, container: Container): Promise<Tree> {
+  using _ = await container.lock.acquire();
+  return await view(context, container);
+}
+
+/**
+ * As `openView`, for writing: a start waits until it is disposed. Of a container that does not run, every change of
+ * state does; the end of the run is the end of its view, and whoever writes must stop with `run`.
+ */
+export async function openViewForWriting(context: EngineContext, container: Container): Promise<Tree> {
   await using undo = new AsyncDisposableStack();
-  undo.use(await container.lock.acquire());
-  const { state, record } = container;
-  if (isRunning(state)) return own(`/proc/${state.pid}/root`, undo.move(), runningMap(container));
+  const held = undo.use(await container.lock.acquire());
+  const tree = undo.use(await view(context, container));
+  if (tree.run !== undefined) {
+    const written = Promise.withResolvers<void>();
+    container.writers.add(written.promise);
+    undo.defer(() => {
+      container.writers.delete(written.promise);
+      written.resolve();
+    });
+    held[Symbol.dispose]();
+  }
+  const all = undo.move();
+  return { ...tree, [Symbol.asyncDispose]: () => all.disposeAsync() };
+}
+
+async function view(context: EngineContext, container: Container): Promise<Tree> {
+  const { state, record, run } = container;
+  if (isRunning(state) && run !== undefined) {
+    return treeAt(openRootOf(state.pid, container), runningMap(container), run.signal);
+  }
   await container.cleanup;
-  const fd = await cloneStopped(context, container, record.mounts);
-  undo.defer(() => closeFd(fd));
-  return own(`/proc/${process.pid}/fd/${fd}`, undo.move());
+  return treeAt(await cloneStopped(context, container, record.mounts));
+}
+
+/** A descriptor of the root that a process sees. Throws "conflict" where it has just gone. */
+function openRootOf(pid: number, { id }: Container): number {
+  try {
+    return openSync(`/proc/${pid}/root`, O_PATH | O_CLOEXEC | constants.O_DIRECTORY);
+  } catch (cause) {
+    throw new EngineError("conflict", `container ${id} is not running`, { cause });
+  }
 }
 
 /** The descriptor of a mount without a place; the caller closes it and holds the lock. */
@@ -90,13 +123,39 @@ async function openMountPoint(rootfs: string, destination: string, isFolder: boo
   }
 }
 
-function own(path: string, held: AsyncDisposableStack, ids?: IdMap): Tree {
-  return { path, ...(ids && { ids }), [Symbol.asyncDispose]: () => held.disposeAsync() };
+/** Owns `fd`. */
+function treeAt(fd: number, ids?: IdMap, run?: AbortSignal): Tree {
+  return {
+    path: `/proc/${process.pid}/fd/${fd}`,
+    ...(ids && { ids }),
+    ...(run && { run }),
+    [Symbol.asyncDispose]: () => {
+      closeFd(fd);
+      return Promise.resolve();
+    },
+  };
 }
 
-/** The tree's archive; disposes of the tree when it is over. Rejects where the packing fails. */
-export async function* packed(tree: Tree, { stream, done }: PackStream): AsyncGenerator<Uint8Array> {
+/**
+ * The archive of what `request` names in the tree. Disposes of the tree when it is read or given up, and where it throws.
+ * Reading rejects where the packing fails, and where the run ended meanwhile: volumes may be missing then.
+ */
+export async function packed(
+  tree: Tree,
+  request: Omit<PackRequest, "root" | "mode" | "ids">,
+  signal: AbortSignal,
+): Promise<AsyncIterable<Uint8Array>> {
+  await using undo = new AsyncDisposableStack();
+  undo.use(tree);
+  const ids = tree.ids && { ids: tree.ids };
+  const pack = packTree({ root: tree.path, mode: "plain", ...request, ...ids }, signal);
+  undo.move();
+  return read(tree, pack);
+}
+
+async function* read(tree: Tree, { stream, done }: PackStream): AsyncGenerator<Uint8Array> {
   await using _ = tree;
   for await (const chunk of stream) yield chunk;
   await done;
+  if (tree.run?.aborted) throw new EngineError("conflict", "the container stopped while its files were read");
 }
