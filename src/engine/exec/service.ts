@@ -34,6 +34,8 @@ interface Exec {
   pid: number;
   exitCode: number | null;
   ended: Promise<void>;
+  /** Settles once the process runs, or cannot. */
+  started: Promise<void>;
 }
 
 /** What an exec's folder keeps for a later daemon. */
@@ -102,6 +104,7 @@ export class ExecService {
   async resize(id: string, height: number, width: number): Promise<void> {
     const exec = this.#get(id);
     if (exec.status !== "running") throw new EngineError("conflict", `exec ${id} is not running`);
+    await exec.started;
     await resizeTerminal(monitorFiles.control(exec.folder), height, width);
   }
 
@@ -134,6 +137,8 @@ export class ExecService {
     const { container, config, folder } = exec;
     const ended = Promise.withResolvers<void>();
     exec.ended = ended.promise;
+    const started = Promise.withResolvers<void>();
+    exec.started = started.promise;
     exec.status = "running";
     try {
       const { pid, exitCode } = await execMonitored(this.#context.programsOf(container.id), {
@@ -161,6 +166,8 @@ export class ExecService {
       this.#ended(exec, failure ? failure.exitCode : CANNOT_RUN);
       ended.resolve();
       throw failure ? new StartFailure(failure.message, failure.exitCode, { cause: error }) : error;
+    } finally {
+      started.resolve();
     }
   }
 
@@ -204,6 +211,7 @@ export class ExecService {
       pid: 0,
       exitCode: null,
       ended: Promise.resolve(),
+      started: Promise.resolve(),
     };
     this.#execs.set(id, exec);
     container.execIds.add(id);
