@@ -168,7 +168,10 @@ export class Api {
 
 /** The client left, or shut down its half, and the work ended for that. */
 function isAbandonment(thrown: unknown, request: HttpRequest): boolean {
-  return request.signal.aborted && thrown instanceof Error && thrown.name === "AbortError";
+  if (!request.signal.aborted) return false;
+  let error = thrown;
+  while (error instanceof Error && error.name !== "AbortError") error = error.cause;
+  return error instanceof Error;
 }
 
 /** `/v1.41/info` is `/info` at 1.41. */
