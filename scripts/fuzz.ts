@@ -15,6 +15,7 @@ import { extraRequests } from "./api-walk/extras.ts";
 import { allRequests, type WalkRequest } from "./api-walk/requests.ts";
 import { type Reaction, send } from "./fuzz/client.ts";
 import { type Draft, encode, type Message, mutateDraft } from "./fuzz/message.ts";
+import { errorMessage } from "#lib/errors.ts";
 import { Random } from "./fuzz/random.ts";
 import { acceptable } from "./fuzz/verdict.ts";
 
@@ -94,6 +95,9 @@ async function fuzz(count: number, seed: number, growth: number): Promise<boolea
     for (const fault of new Set(faults)) console.log(`FAULT ${fault}`);
     console.log(`${faults.length} faults, seed ${seed}`);
     return faults.length === 0;
+  } catch (error) {
+    console.log(`FAULT seed ${seed}: ${errorMessage(error)}`);
+    return false;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -100,7 +100,13 @@ export class WalkedDaemon {
     await image.bytes();
     if (image.status !== 200) await this.#wire.bytes("POST", "/images/load?quiet=1", { body: await busyboxArchive() });
     for (const { Id } of await this.#wire.json<{ Id: string }[]>("GET", "/containers/json?all=1")) {
-      await this.#wire.send("DELETE", `/containers/${Id}?force=1&v=1`).then((answer) => answer.bytes());
+      const path = `/containers/${Id}`;
+      try {
+        await this.#wire.bytes("DELETE", `${path}?force=1&v=1`, { signal: AbortSignal.timeout(PATIENCE) });
+      } catch (cause) {
+        const shown = JSON.stringify(await this.#wire.json("GET", `${path}/json`));
+        throw new Error(`cannot remove a container: ${String(cause)}: ${shown}`, { cause });
+      }
     }
     await this.tidy();
     for (const kind of ["network", "volume"]) {
