@@ -3,6 +3,9 @@ import { expect, test } from "bun:test";
 import type { NetworkInspect } from "#api/types/network.ts";
 import type { SystemInfo } from "#api/types/system.ts";
 import { startEngine } from "./harness/engine.ts";
+import { busyboxLayer } from "./harness/image.ts";
+import { until } from "./harness/process.ts";
+import { LocalRegistry } from "./harness/registry.ts";
 
 test("containers get the daemon's defaults, and keep what they choose", async () => {
   await using engine = await startEngine({
@@ -71,8 +74,8 @@ test("the default bridge and the pools of networks are as the daemon was told", 
   const address = NetworkSettings.Networks["bridge"]?.IPAddress ?? "";
   expect(Number(address.split(".")[3])).toBeGreaterThanOrEqual(128);
   expect(NetworkSettings.Ports["80/tcp"]?.map(({ HostIp }) => HostIp)).toEqual(["127.0.0.1"]);
-  await box.kill();
-  expect((await box.logs()).stdout).toBe("1400\n");
+  const mtu = await until("the container tells its MTU", async () => (await box.logs()).stdout || undefined);
+  expect(mtu).toBe("1400\n");
   expect(await engine.wire.json<NetworkInspect>("GET", "/networks/bridge")).toMatchObject({
     IPAM: { Config: [{ Subnet: `${net}.0/24`, IPRange: `${net}.128/25`, Gateway: `${net}.1` }] },
     Options: {
@@ -88,4 +91,40 @@ test("the default bridge and the pools of networks are as the daemon was told", 
   expect(await engine.wire.json<SystemInfo>("GET", "/info")).toMatchObject({
     DefaultAddressPools: [{ Base: `10.253.${second}.0/24`, Size: 28 }],
   });
+});
+
+test("registries are reached through the proxy that the daemon was told of, its password untold", async () => {
+  using registry = new LocalRegistry();
+  const digest = registry.publish("box", "1", [await busyboxLayer()]);
+  const asked: string[] = [];
+  const proxy = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: async (request) => {
+      const url = new URL(request.url);
+      asked.push(url.host);
+      const answer = await fetch(`http://${registry.host}${url.pathname}${url.search}`, { headers: request.headers });
+      return new Response(await answer.bytes(), { status: answer.status, headers: answer.headers });
+    },
+  });
+  try {
+    await using engine = await startEngine({
+      image: false,
+      arguments: [
+        `--http-proxy=http://me:secret@127.0.0.1:${proxy.port}`,
+        "--no-proxy=near.invalid",
+        "--insecure-registry=far.invalid:5000",
+      ],
+    });
+    const pulled = await engine.wire.bytes("POST", "/images/create?fromImage=far.invalid:5000/box&tag=1");
+    expect(new TextDecoder().decode(pulled)).toContain(`Digest: ${digest}`);
+    expect(new Set(asked)).toEqual(new Set(["far.invalid:5000"]));
+    expect(await engine.wire.json<SystemInfo>("GET", "/info")).toMatchObject({
+      HttpProxy: `http://xxxxx:xxxxx@127.0.0.1:${proxy.port}`,
+      NoProxy: "near.invalid",
+    });
+    expect(await engine.log()).not.toContain("secret");
+  } finally {
+    await proxy.stop(true);
+  }
 });

@@ -39,6 +39,13 @@ test("flags in every spelling mean what the file's keys mean", () => {
   expect(read("").hosts).toEqual(["unix:///run/berth/berth.sock"]);
 });
 
+test("proxies are grouped in the file", () => {
+  const proxies = { "http-proxy": "http://p:1", "https-proxy": "http://p:2", "no-proxy": "here" };
+  expect(read({ proxies })).toEqual(read({}, "--http-proxy=http://p:1", "--https-proxy=http://p:2", "--no-proxy=here"));
+  expect(() => read({ proxies: { "ftp-proxy": "x" } })).toThrow("any configuration option: ftp-proxy");
+  expect(() => read({ proxies: "x" })).toThrow("any configuration option: proxies");
+});
+
 test("what stops containers is said once", () => {
   expect(read({})).toMatchObject({ "live-restore": true, "stop-containers": false });
   expect(read({ "live-restore": false })).toMatchObject({ "stop-containers": true });

@@ -21,6 +21,7 @@ import { listen } from "./listen.ts";
 import { LiveConfiguration, reloadable } from "./live-configuration.ts";
 import type { MetricsListener, MetricsSource } from "./metrics/metrics.ts";
 import { NetworkAdapter } from "./network-adapter.ts";
+import { applyProxies } from "./proxies.ts";
 import { lockRoot, writePidfile } from "./roots.ts";
 import { addContainerRoutes } from "./routes/containers.ts";
 import { addExecRoutes } from "./routes/exec.ts";
@@ -62,6 +63,7 @@ async function serve(configuration: Configuration, argv: readonly string[]): Pro
   if (process.getuid?.() !== 0)
     throw new EngineError("forbidden", "the daemon needs root: start it as root or with sudo");
   const log = pino({ level: configuration["log-level"], base: null }, pino.destination({ fd: 2, sync: true }));
+  applyProxies(configuration, process.env);
   const live = new LiveConfiguration(argv, configuration, log);
   const signals = new Signals();
   const tls = await readTls(configuration);

@@ -30,10 +30,6 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   "network-control-plane-mtu": "there is no swarm",
   "node-generic-resources": "there is no swarm",
   "oom-score-adjust": "set it in the daemon's systemd unit",
-  proxies: "set HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the daemon's environment",
-  "http-proxy": "set HTTP_PROXY in the daemon's environment",
-  "https-proxy": "set HTTPS_PROXY in the daemon's environment",
-  "no-proxy": "set NO_PROXY in the daemon's environment",
   "raw-logs": "the daemon writes JSON lines",
   "storage-opts": "overlay has no options here",
   "swarm-default-advertise-addr": "there is no swarm",
@@ -72,7 +68,7 @@ function readSettings(file: string, object: object): ReadonlyMap<SettingKey, unk
   const values = new Map<SettingKey, unknown>();
   const problems: string[] = [];
   const unknown: string[] = [];
-  for (const [key, value] of Object.entries(object) as [string, unknown][]) {
+  for (const [key, value] of Object.entries(withoutGroups(object)) as [string, unknown][]) {
     if (key === FEATURES) problems.push(...featureProblems(value));
     else if (Object.hasOwn(UNSUPPORTED, key)) problems.push(`"${key}" is not supported: ${UNSUPPORTED[key]}`);
     else if (!Object.hasOwn(settings, key)) unknown.push(key);
@@ -87,6 +83,13 @@ function readSettings(file: string, object: object): ReadonlyMap<SettingKey, unk
   }
   if (problems.length > 0) throw unusable(file, problems.join("; "));
   return values;
+}
+
+/** `{"proxies": {"http-proxy": …}}` is how Docker spells `{"http-proxy": …}` in the file. */
+function withoutGroups(object: object): object {
+  if (!("proxies" in object) || typeof object.proxies !== "object" || object.proxies === null) return object;
+  const { proxies, ...rest } = object;
+  return { ...rest, ...proxies };
 }
 
 function featureProblems(value: unknown): string[] {

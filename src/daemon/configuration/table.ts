@@ -166,6 +166,9 @@ export const settings = {
 
   "insecure-registries": list("Registry to be reached without TLS", { flag: "insecure-registry", live: true }),
   "registry-mirrors": list("Mirror of the Docker Hub to ask first", { flag: "registry-mirror", live: true }),
+  "http-proxy": text("Proxy for registries that are reached without TLS", { flag: "http-proxy" }),
+  "https-proxy": text("Proxy for registries that are reached over TLS", { flag: "https-proxy" }),
+  "no-proxy": text("Hosts that are reached without a proxy, between commas", { flag: "no-proxy" }),
   "max-concurrent-downloads": count("Layers of one pull that come at a time (default 3)", 3, 1, 100, {
     flag: "max-concurrent-downloads",
     live: true,
