@@ -57,6 +57,9 @@ test("binds, volumes and tmpfs appear in a running container, hold over a restar
   await change(engine, box, { Mounts: { Remove: ["/two"] }, Binds: { Add: [`${folder}/file:/one`] } });
   await change(engine, box, { Mounts: { Remove: ["/bin2", "/fast", "/kept", "/new/bound/", "/one"] } });
   expect(await mountPoints(box)).toEqual([]);
+  const until = ((Date.now() + 1) / 1000).toFixed(3);
+  const events = new TextDecoder().decode(await engine.wire.bytes("GET", `/events?since=0&until=${until}`));
+  expect(events.match(/"Action":"(un)?mount","Actor":\{"ID":"kept"/g)).toHaveLength(4);
   const after = await box.inspect();
   expect(after.Mounts).toEqual([]);
   expect(after.HostConfig).toEqual(before.HostConfig);

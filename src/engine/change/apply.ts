@@ -3,6 +3,7 @@ import type { Resources } from "#api/types/container.ts";
 import type { Container } from "#engine/container/container.ts";
 import type { EngineContext } from "#engine/container/context.ts";
 import { changeLimits, limitsOf } from "#engine/container/live-limits.ts";
+import { announceMounts } from "#engine/container/mount-events.ts";
 import { asksForLimits } from "#engine/container/update-resources.ts";
 import { refuseProcMounts } from "#engine/volume/proc-places.ts";
 import { EngineError } from "#lib/errors.ts";
@@ -70,6 +71,8 @@ export async function applyChange(context: EngineContext, change: Change): Promi
     published?.cut();
     for (const { made = [] } of plan.mounts.remove) await change.session.removeMade(target.pid, made);
     await letGo(context, id, gone);
+    announceMounts(context, change.container, "unmount", plan.mounts.remove);
+    announceMounts(context, change.container, "mount", plan.mounts.add);
   };
 }
 
