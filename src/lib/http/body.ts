@@ -53,6 +53,13 @@ export class MessageBody implements AsyncIterable<Uint8Array> {
     return this.#framing.kind === "length";
   }
 
+  /** Bytes in all; Infinity where nobody has said. */
+  get length(): number {
+    const framing = this.#framing;
+    if (framing.kind === "length") return framing.length;
+    return framing.kind === "none" ? 0 : Number.POSITIVE_INFINITY;
+  }
+
   /** Bytes still to come; Infinity where nobody knows. */
   get remaining(): number {
     return this.#done ? 0 : this.#framing.kind === "length" ? this.#remaining : Number.POSITIVE_INFINITY;

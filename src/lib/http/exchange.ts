@@ -70,10 +70,9 @@ export class HttpResponse {
     return this.#outcome;
   }
 
-  /** An archive is on its way in or out: cut off, all of it would have to be sent again. */
+  /** An archive comes in or goes out, or is being worked on: cut off, all of it would have to be sent again. */
   get transferring(): boolean {
-    const { done, sized, remaining } = this.#request.body;
-    return this.#archive || (!done && this.#outcome !== "hijacked" && (!sized || remaining > maxUnreadBody));
+    return this.#archive || (this.#outcome !== "hijacked" && this.#request.body.length > maxUnreadBody);
   }
 
   /** The connection may carry another request. */

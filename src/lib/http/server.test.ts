@@ -153,3 +153,30 @@ test("a server with nothing under way closes at once, whatever the grace", async
   clearTimeout(timer);
   expect(child.signalCode).toBeNull();
 });
+
+test("closing waits longer for archives, also while they are worked on, than for anything else", async () => {
+  const [arrived, done] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  handler = async (request, response) => {
+    if (request.path === "/wait") {
+      await new Promise((resolve) => request.signal.addEventListener("abort", resolve));
+      return response.send(200, "never heard");
+    }
+    for await (const _ of request.body);
+    arrived.resolve();
+    await done.promise;
+    response.send(200, "unpacked");
+  };
+  const [waiting, upload] = [new Client(), new Client()];
+  waiting.socket.write(get("/wait"));
+  const size = 512 * 1024;
+  upload.socket.write(`POST /load HTTP/1.1\r\nHost: x\r\nContent-Length: ${size}\r\n\r\n`);
+  upload.socket.write(new Uint8Array(size));
+  await arrived.promise;
+  const closed = server.close(10, 20_000);
+  await Bun.sleep(50);
+  done.resolve();
+  await closed;
+  await Promise.all([waiting.ended.promise, upload.ended.promise]);
+  expect(upload.text).toEndWith("unpacked");
+  expect(waiting.text).toBe("");
+});

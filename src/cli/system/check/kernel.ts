@@ -43,7 +43,7 @@ function cgroups(host: HostFiles): Finding {
   const unified = host.read(`${root}/cgroup.controllers`);
   const mounted = host.list(root).flatMap((folder) => folder.split(","));
   const hybrid = unified === undefined && host.exists(`${root}/unified/cgroup.controllers`);
-  const mode = unified !== undefined ? "v2" : hybrid ? "v1 with an empty v2 beside it" : "v1";
+  const mode = unified !== undefined ? "v2" : hybrid ? "v1 with v2 beside it" : "v1";
   if (unified === undefined && !wanted.some((controller) => mounted.includes(controller))) {
     return fail(name, "none are mounted", `mount them: mount -t cgroup2 cgroup2 ${root}`);
   }
