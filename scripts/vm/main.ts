@@ -13,7 +13,7 @@ import { workImage } from "./work.ts";
 
 /** What differs with the control groups, the runtime or the kernel. */
 const files =
-  "adoption apparmor attach crash escapes escapes-by-files exec failures lifecycle limits logs mounts network networks published-ports "
+  "adoption apparmor attach crash escapes-by-files exec failures lifecycle limits logs mounts network networks published-ports "
     .concat("random-kill resources restart security stats systemd terminal user-namespaces volumes")
     .split(" ")
     .map((name) => `tests/${name}.test.ts`);
