@@ -46,6 +46,7 @@ test("binds, volumes and tmpfs appear in a running container, hold over a restar
     "/one bind true",
   ]);
   expect(HostConfig.Binds).toEqual([`${folder}/file:/one`, "named:/bin2"]);
+  await engine.wire.bytes("POST", `/volumes/prune?filters=${encodeURIComponent('{"all":["true"]}')}`);
   await expect(engine.wire.bytes("DELETE", "/volumes/kept")).rejects.toMatchObject({ status: 409 });
   await engine.wire.bytes("POST", `/containers/${box.id}/restart?t=0`);
   await look();
@@ -147,10 +148,14 @@ test("where one part fails nothing has happened", async () => {
   });
   const taken = (await holder.inspect()).NetworkSettings.Ports["80/tcp"]?.[0]?.HostPort ?? "";
   const box = await engine.run(["sleep", "600"], { HostConfig: { Binds: ["old:/old"] } });
+  await engine.wire.json("POST", "/networks/create", { Name: "side" });
   const before = await box.inspect();
+  const hosts = await shell(box, "cat /etc/hosts; ls /sys/class/net");
   await expect(
     change(engine, box, {
       Labels: { Add: { a: "b" } },
+      Networks: { Add: { side: null } },
+      ExtraHosts: { Add: ["peer:10.0.0.9"] },
       Env: { Add: ["A=b"] },
       Binds: { Add: [`${folder}/made:/a/b`, "fresh:/fresh"] },
       Mounts: { Remove: ["/old"] },
@@ -159,6 +164,7 @@ test("where one part fails nothing has happened", async () => {
   ).rejects.toMatchObject({ status: 500, message: expect.stringContaining("port is already allocated") });
   expect(await box.inspect()).toEqual(before);
   expect(await mountPoints(box)).toEqual(["/old"]);
+  expect(await shell(box, "cat /etc/hosts; ls /sys/class/net")).toBe(hosts);
   expect(existsSync(`${folder}/made`)).toBe(false);
   expect(await shell(box, "ls -d /a /fresh")).toContain("No such file");
   await expect(engine.wire.bytes("GET", "/volumes/fresh")).rejects.toMatchObject({ status: 404 });

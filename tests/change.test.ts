@@ -46,6 +46,9 @@ test("networks are joined and left, and the files of the container say so", asyn
   expect(await links()).toEqual(["eth0", "eth1", "eth2", "lo"]);
   expect((await hosts()).toSorted()).toEqual((await addresses()).toSorted());
   expect((await box.inspect()).NetworkSettings.Networks["first"]?.Aliases).toEqual(["other"]);
+  const { Containers } = await engine.wire.json<{ Containers: object }>("GET", "/networks/first");
+  expect(Object.keys(Containers)).toEqual([box.id]);
+  await engine.wire.bytes("POST", "/networks/prune");
   await expect(engine.wire.bytes("DELETE", "/networks/first")).rejects.toMatchObject({ status: 403 });
   await change(engine, box, { Networks: { Remove: ["second", "bridge"] } });
   expect(await links()).toEqual(["eth1", "lo"]);

@@ -45,18 +45,19 @@ export function saveLimits(path: string): SavedLimits {
 /** Writes back what differs. Throws the kernel's refusal where one of the limits cannot be had any more. */
 export function restoreLimits(saved: SavedLimits): void {
   const differs = ([file, text]: readonly [string, string]) => ![text, undefined].includes(read(file));
-  let refusal: unknown;
+  let refusal: Error | undefined;
   // A limit may be kept from its old value by another one: memory by memory with swap.
   for (let pass = 0; pass < PASSES; pass++) {
     for (const [file, text] of Object.entries(saved).filter(differs)) {
       try {
-        writeFileSync(file, text);
+        // An empty list must be written too.
+        writeFileSync(file, `${text}\n`);
       } catch (error) {
-        refusal = error;
+        refusal = error as Error;
       }
     }
   }
-  if (Object.entries(saved).some(differs)) throw refusal;
+  if (refusal !== undefined && Object.entries(saved).some(differs)) throw refusal;
 }
 
 /** What is written into which file to have no limit. */

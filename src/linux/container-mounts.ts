@@ -41,6 +41,8 @@ export interface DetachedMount extends LooseMount {
   readonly place: string;
 }
 
+const PATIENCE_MS = 30_000;
+
 /**
  * Holds mounts without a place until it is disposed, and gives them one in a container. A process of its own: a thread
  * of the daemon that is started while another one is in a container's namespace would stay there and keep its mounts.
@@ -95,10 +97,11 @@ export class MountSession implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#helper === undefined) return;
-    await this.#helper.child.stdin.end();
-    await this.#helper.child.exited;
+    const helper = this.#helper;
     this.#helper = undefined;
+    if (helper === undefined || helper.child.killed) return;
+    await helper.child.stdin.end();
+    await helper.child.exited;
   }
 
   async #one(request: MountRequest): Promise<LooseMount> {
@@ -111,7 +114,7 @@ export class MountSession implements AsyncDisposable {
     const { child, lines } = (this.#helper ??= startHelper());
     void child.stdin.write(`${JSON.stringify(request)}\n`);
     await child.stdin.flush();
-    const { value, done } = await lines.next();
+    const { value, done } = await withinTime(lines.next(), () => child.kill("SIGKILL"));
     if (done) throw new EngineError("unavailable", "the mount helper has ended");
     const answer = JSON.parse(value) as MountAnswer;
     if ("failure" in answer) throw new SyscallError(answer.failure);
@@ -127,6 +130,20 @@ function startHelper() {
     stdio: ["pipe", "pipe", "ignore"],
   });
   return { child, lines: linesOf(child.stdout) };
+}
+
+/** A file system that is out of reach can hold up whoever looks at it for good. */
+async function withinTime<T>(work: Promise<T>, giveUp: () => void): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    giveUp();
+    late.reject(new EngineError("unavailable", `mounting was given up after ${PATIENCE_MS / 1000} seconds`));
+  }, PATIENCE_MS);
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, undefined> {
