@@ -2,6 +2,7 @@
 import { closeSync, openSync } from "node:fs";
 import { EngineError } from "#lib/errors.ts";
 import { isCompressed, peek } from "./archive-start.ts";
+import { feed } from "./feed.ts";
 import { type HelperOperation, type HelperOutcome, helperCommand } from "./helper.ts";
 import type { TreeSize } from "./helper-disk.ts";
 import type { PackTreeRequest } from "./helper-pack.ts";
@@ -223,10 +224,26 @@ function start(
   const child = Bun.spawn([...helperCommand(), operation, JSON.stringify({ ...request, parent: process.pid })], {
     cwd: "/", // Bun reads settings from the working directory
     env: {},
-    stdio: [stdin, stdout, "pipe"],
+    stdio: [typeof stdin === "object" ? "pipe" : stdin, stdout, "pipe"],
     ...(signal && { signal, killSignal: "SIGKILL" as const }),
   });
-  return { child, outcome: outcomeOf(operation, child, signal) };
+  const outcome = outcomeOf(operation, child, signal);
+  if (typeof stdin !== "object") return { child, outcome };
+  const fed = feed(stdin, child.stdin as Bun.FileSink, child.exited);
+  return { child, outcome: fedOutcome(outcome, fed, signal) };
+}
+
+/** What became of the source explains why the helper found its input cut off. */
+async function fedOutcome(
+  outcome: Promise<unknown>,
+  fed: Promise<Error | undefined>,
+  signal?: AbortSignal,
+): Promise<unknown> {
+  const [result, failed] = await Promise.allSettled([outcome, fed]);
+  signal?.throwIfAborted();
+  if (failed.status === "fulfilled" && failed.value !== undefined) throw failed.value;
+  if (result.status === "rejected") throw result.reason;
+  return result.value;
 }
 
 async function outcomeOf(
