@@ -275,6 +275,12 @@ test("what cannot be had is refused", async () => {
     status: 400,
     message: "user 7 has no id in the container's user namespace: choose a larger one",
   });
+  const other = await engine.run(["sleep", "600"], { HostConfig: { UsernsMode: "auto:size=7" } });
+  const refused = await other.exec(["true"], { User: "0:7" });
+  expect(refused).toMatchObject({
+    code: 126,
+    stderr: expect.stringContaining("group 7 has no id in the container's user namespace") as string,
+  });
   const box = await engine.create(["true"], { HostConfig: { UsernsMode: "auto", Binds: ["/sys:/mnt"] } });
   await expect(box.start()).rejects.toMatchObject({
     status: 503,

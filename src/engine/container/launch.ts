@@ -59,7 +59,7 @@ export async function launch(context: EngineContext, container: Container): Prom
   refuseProcMounts(rootfs, mounts);
   await context.volumes.populate(mounts, rootfs, users.map);
   const user = resolveUser(rootfs, config.User, hostConfig.GroupAdd ?? []);
-  assertMapped(users, user);
+  assertMapped(users.map, user);
   const shmPath = shareMemory(context, container, users);
   const { spec, warnings } = buildSpec(
     {

@@ -88,7 +88,7 @@ export async function openUsers(context: EngineContext, container: Container): P
 }
 
 /** Throws "invalid" where the user or a group has no id in the container's namespace: the runtime would not say which. */
-export function assertMapped({ map }: ContainerUsers, { uid, gid, additionalGids }: ResolvedUser): void {
+export function assertMapped(map: IdMap | undefined, { uid, gid, additionalGids }: ResolvedUser): void {
   if (map === undefined) return;
   const group = [gid, ...additionalGids].find((id) => toOutside(map.gids, id) === undefined);
   const missing = toOutside(map.uids, uid) === undefined ? `user ${uid}` : group === undefined ? "" : `group ${group}`;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { ExecConfig } from "#api/types/exec.ts";
 import type { Container } from "#engine/container/container.ts";
 import type { EngineContext } from "#engine/container/context.ts";
+import { assertMapped, runningMap } from "#engine/container/users.ts";
 import { execEnvironment, presentEnvironment } from "#engine/spec/environment.ts";
 import type { ProcessSpec, RuntimeSpec } from "#engine/spec/types.ts";
 import { resolveUser } from "#engine/spec/user.ts";
@@ -17,6 +18,7 @@ export function execProcess(context: EngineContext, container: Container, config
   const base = { ...bundle.process, env: presentEnvironment(bundle.process.env, present, unsetEnv) };
   const asked = config.User || container.record.config.User;
   const user = resolveUser(layout.rootfs(container.id), asked, container.record.hostConfig.GroupAdd ?? []);
+  assertMapped(runningMap(container), user);
   const cwd = config.WorkingDir || base.cwd;
   if (!cwd.startsWith("/"))
     throw new EngineError("invalid", `the working directory '${cwd}' is invalid, it needs to be an absolute path`);
