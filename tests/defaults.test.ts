@@ -1,5 +1,7 @@
 /** What the daemon's configuration says for containers and networks that do not say it themselves. */
 import { expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
 import type { NetworkInspect } from "#api/types/network.ts";
 import type { SystemInfo } from "#api/types/system.ts";
 import { startEngine } from "./harness/engine.ts";
@@ -126,5 +128,30 @@ test("registries are reached through the proxy that the daemon was told of, its 
     expect(await engine.log()).not.toContain("secret");
   } finally {
     await proxy.stop(true);
+  }
+});
+
+test("the daemon's system call filter holds for containers that choose none, and are not privileged", async () => {
+  const folder = await mkdtemp("/var/tmp/bt-seccomp-");
+  const profile = join(folder, "profile.json");
+  const deny = { names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO" };
+  await Bun.write(profile, JSON.stringify({ defaultAction: "SCMP_ACT_ALLOW", syscalls: [deny] }));
+  try {
+    await using engine = await startEngine({ arguments: [`--seccomp-profile=${profile}`] });
+    const made = async (hostConfig: object): Promise<boolean> =>
+      (await (await engine.run(["mkdir", "/made"], { HostConfig: hostConfig })).wait()) === 0;
+    expect(await made({})).toBe(false);
+    expect(await made({ SecurityOpt: ["seccomp=builtin"] })).toBe(true);
+    expect(await made({ SecurityOpt: ["seccomp=unconfined"] })).toBe(true);
+    expect(await made({ Privileged: true })).toBe(true);
+    const { SecurityOptions } = await engine.wire.json<SystemInfo>("GET", "/info");
+    expect(SecurityOptions).toContain(`name=seccomp,profile=${profile}`);
+    await Bun.write(profile, "{");
+    await engine.stop();
+    await expect(engine.start()).rejects.toThrow("seccomp");
+    await Bun.write(profile, "{}");
+    await engine.start();
+  } finally {
+    await rm(folder, { recursive: true });
   }
 });

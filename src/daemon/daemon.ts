@@ -15,7 +15,7 @@ import { openDatabase } from "#store/database.ts";
 import { Layout } from "#store/layout.ts";
 import { Api, type ApiRouter } from "./api.ts";
 import { type Configuration, readConfiguration, usage } from "./configuration.ts";
-import { networkOptionsOf, tuningOf } from "./engine-options.ts";
+import { networkOptionsOf, seccompProfileOf, tuningOf } from "./engine-options.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { listen } from "./listen.ts";
 import { LiveConfiguration, reloadable } from "./live-configuration.ts";
@@ -77,6 +77,7 @@ async function serve(configuration: Configuration, argv: readonly string[]): Pro
   undo.use(lockRoot(layout.execLockFile, "exec root", layout.execRoot));
   if (configuration.pidfile !== "") undo.use(writePidfile(configuration.pidfile));
 
+  const seccompProfile = seccompProfileOf(configuration);
   const db = openDatabase(layout.database, engineSchemas);
   undo.defer(() => db.close());
   const engine = Engine.open({
@@ -86,6 +87,7 @@ async function serve(configuration: Configuration, argv: readonly string[]): Pro
     conmon: live.programs.conmon,
     limits: { maxBytes: configuration["max-layer-size"] },
     network: networkOptionsOf(configuration),
+    ...(seccompProfile !== undefined && { seccompProfile }),
     users: { remap: configuration["userns-remap"], pool: configuration["userns-pool"] },
     tuning: tuningOf(configuration, live.programs),
   });

@@ -1,7 +1,9 @@
 /** What the configuration means for the engine. */
+import { readFileSync } from "node:fs";
 import type { NetworkOptions } from "#engine/network/types.ts";
 import type { Tuning } from "#engine/tuning.ts";
 import { programVersion } from "#lib/build.ts";
+import { EngineError, errorMessage } from "#lib/errors.ts";
 import { parseIpv4, parsePrefix } from "#lib/ipv4.ts";
 import type { Configuration } from "./configuration.ts";
 import type { Programs } from "./prerequisites.ts";
@@ -29,6 +31,18 @@ export function tuningOf(configuration: Configuration, { runtimes, defaultRuntim
       log: { Type: configuration["log-driver"], Config: configuration["log-opts"] },
     },
   };
+}
+
+/** Undefined for the built-in one. Throws kind "invalid" where the file cannot be read. */
+export function seccompProfileOf(configuration: Configuration): string | undefined {
+  const profile = configuration["seccomp-profile"];
+  if (profile === "builtin") return undefined;
+  if (profile === "unconfined") return profile;
+  try {
+    return readFileSync(profile, "utf8");
+  } catch (cause) {
+    throw new EngineError("invalid", `opening seccomp profile (${profile}) failed: ${errorMessage(cause)}`, { cause });
+  }
 }
 
 export function networkOptionsOf(configuration: Configuration): NetworkOptions {

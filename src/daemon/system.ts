@@ -133,7 +133,7 @@ export class SystemService implements SystemBackend {
       InitCommit: { ID: "N/A" },
       SecurityOptions: [
         ...(host.apparmor ? ["name=apparmor"] : []),
-        ...(host.seccomp ? ["name=seccomp,profile=builtin"] : []),
+        ...(host.seccomp ? [`name=seccomp,profile=${current["seccomp-profile"]}`] : []),
         ...(current["userns-remap"] === "" ? [] : ["name=userns"]),
         ...(cgroup.mode === "v2" ? ["name=cgroupns"] : []),
         ...(current["no-new-privileges"] ? ["name=no-new-privileges"] : []),

@@ -33,6 +33,7 @@ import { OciRuntime } from "./runtime/oci-runtime.ts";
 import { Runtimes } from "./runtime/runtimes.ts";
 import { loadAppArmorProfile } from "./spec/apparmor.ts";
 import { type HostFacts, readHostFacts } from "./spec/host.ts";
+import { loadProfile } from "./spec/seccomp-json.ts";
 import type { Tuning } from "./tuning.ts";
 import { UserMaps, type UsersOptions } from "./users/maps.ts";
 import { volumeSchema } from "./volume/schema.ts";
@@ -57,6 +58,8 @@ export interface EngineOptions {
   conmon: string;
   /** Of one layer. */
   limits?: UnpackLimits;
+  /** Of containers that choose none: "unconfined", or JSON in Docker's form. Absent: the built-in profile. */
+  seccompProfile?: string;
   network: NetworkOptions;
   users: UsersOptions;
   tuning: Tuning;
@@ -100,6 +103,12 @@ export class Engine {
     }
     const cgroups = prepareHost();
     const host = readHostFacts(cgroups);
+    const { seccompProfile } = options;
+    if (seccompProfile !== undefined) {
+      host.seccompProfile = seccompProfile;
+      // What cannot be used should not wait for the first container to say so.
+      if (host.seccomp && seccompProfile !== "unconfined") loadProfile(seccompProfile, host.seccomp.host, []);
+    }
     const store = openStore(db, layout, log, limits);
     const events = new EventBus(db);
     const emit: EventBus["emit"] = (...event) => events.emit(...event);

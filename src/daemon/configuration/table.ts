@@ -132,6 +132,15 @@ export const settings = {
   ),
   init: toggle("Put an init program in front of containers that do not choose", false, { flag: "init", live: true }),
 
+  "seccomp-profile": parsed(
+    'System call filter of containers that choose none: builtin, unconfined, or a JSON file (default "builtin")',
+    "builtin",
+    { flag: "seccomp-profile" },
+    (value) => {
+      if (["", "builtin", "unconfined"].includes(value) || value.startsWith("/")) return value || "builtin";
+      throw new Error(`it must be builtin, unconfined or an absolute path: ${value}`);
+    },
+  ),
   "no-new-privileges": toggle("Let no container gain privileges, unless it asks for it", false, {
     flag: "no-new-privileges",
     live: true,
@@ -180,7 +189,6 @@ export const settings = {
 
   experimental: fixed("experimental", false, "nothing here is experimental"),
   "selinux-enabled": fixed("selinux-enabled", false, "SELinux labels are not supported"),
-  "seccomp-profile": fixed("seccomp-profile", "builtin", "choose another one per container, with --security-opt"),
   "authorization-plugins": fixed("authorization-plugin", [], "there are no plugins"),
 };
 

@@ -142,15 +142,17 @@ function containerSeccomp(
   hostConfig: HostConfig,
   { seccomp }: SecurityOptions,
   bounding: readonly string[],
-  { seccomp: profiles }: HostFacts,
+  { seccomp: profiles, seccompProfile }: HostFacts,
 ): { rules?: SeccompSpec; annotations?: Readonly<Record<string, string>> } {
-  if (seccomp === "unconfined" || (seccomp === undefined && hostConfig.Privileged)) return {};
+  if (seccomp === undefined && hostConfig.Privileged) return {};
+  const chosen = seccomp ?? seccompProfile ?? "builtin";
+  if (chosen === "unconfined") return {};
   if (profiles === undefined) {
-    if (seccomp === undefined || seccomp === "builtin") return {};
+    if (chosen === "builtin") return {};
     throw new EngineError("invalid", "seccomp is not enabled in your kernel, cannot run a custom seccomp profile");
   }
-  if (seccomp === undefined || seccomp === "builtin") return profiles.default(bounding);
-  const rules = loadProfile(seccomp, profiles.host, bounding);
+  if (chosen === "builtin") return profiles.default(bounding);
+  const rules = loadProfile(chosen, profiles.host, bounding);
   return rules === undefined ? {} : { rules };
 }
 

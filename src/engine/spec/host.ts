@@ -42,6 +42,8 @@ export interface HostFacts {
   timeNamespaces: boolean;
   /** undefined where the kernel has no seccomp filters. */
   seccomp: SeccompProfiles | undefined;
+  /** Profile of containers that choose none, as JSON, or "unconfined"; the built-in one where it is absent. */
+  seccompProfile?: string;
   cgroup: { mode: "v1" | "v2" | "hybrid"; controllers: ReadonlySet<string> };
   limits: LimitSupport;
   /** Whether the kernel has them: the runtime refuses a container with an unknown sysctl. */
