@@ -92,9 +92,11 @@ function readLimitSupport(mode: CgroupFacts["mode"], controllers: ReadonlySet<st
     const has = (controller: string): boolean => controllers.has(controller);
     // The root group has no limit files of its own; any group below it shows what the kernel offers.
     const anyGroup = readdirSync(root, { withFileTypes: true }).find((entry) => entry.isDirectory())?.name ?? "";
+    const offers = (file: string): boolean => existsSync(`${root}/${anyGroup}/${file}`);
+    const weight = has("io") && (offers("io.weight") || offers("io.bfq.weight"));
     return {
       memory: has("memory"),
-      swap: has("memory") && existsSync(`${root}/${anyGroup}/memory.swap.max`),
+      swap: has("memory") && offers("memory.swap.max"),
       swappiness: false,
       reservation: has("memory"),
       kernelMemory: false,
@@ -105,9 +107,9 @@ function readLimitSupport(mode: CgroupFacts["mode"], controllers: ReadonlySet<st
       cpuset: has("cpuset")
         ? { cpus: readList(`${root}/cpuset.cpus.effective`), mems: readList(`${root}/cpuset.mems.effective`) }
         : undefined,
-      blkioWeight: has("io"),
-      blkioWeightDevice: has("io"),
-      blkioThrottle: has("io"),
+      blkioWeight: weight,
+      blkioWeightDevice: weight,
+      blkioThrottle: has("io") && offers("io.max"),
     };
   }
   const has = (file: string): boolean => existsSync(`${root}/${file}`);
