@@ -8,7 +8,7 @@ test("the profile denies mounting, kernel settings and what is outside it", () =
   for (const rule of ["deny mount,", "deny @{PROC}/kcore rwklx,", "deny /sys/firmware/** wklx,", "deny network alg,"]) {
     expect(text).toContain(`  ${rule}\n`);
   }
-  expect(text).toContain("ptrace (trace,read,tracedby,readby) peer=berth-default,");
+  expect(text).toContain('ptrace (trace,read,tracedby,readby) peer="berth-default{,//&crun,//&runc}",');
   expect(text.split("{").length).toBe(text.split("}").length);
 });
 

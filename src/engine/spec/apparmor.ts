@@ -50,8 +50,9 @@ profile ${name} flags=(attach_disconnected,mediate_deleted) {
   # The engine and its runtime, which are unconfined, may stop the container; its processes may signal each other.
   signal (receive) peer=unconfined,
   signal (receive) peer={runc,crun},
-  signal (send,receive) peer=${name},
-  ptrace (trace,read,tracedby,readby) peer=${name},
+  # Where the runtime has a profile of its own, processes that may not gain privileges carry both names.
+  signal (send,receive) peer="${name}{,//&crun,//&runc}",
+  ptrace (trace,read,tracedby,readby) peer="${name}{,//&crun,//&runc}",
 
 ${denied.map((rule) => `  deny ${rule},`).join("\n")}
 }
