@@ -17,6 +17,8 @@ fact conmon "$(version conmon)"
 fact libnftables "$(version libnftables1)"
 fact libarchive "$(version libarchive13t64 libarchive13)"
 
+# An emulated processor is slow.
+export BERTH_KILL_ROUNDS=5
 mapfile -t files <vm-tests
 integration "${files[@]}"
 summary

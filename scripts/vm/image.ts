@@ -8,13 +8,20 @@ export interface Suite {
   /** As the table of results calls it. */
   readonly title: string;
   readonly kernel: string;
-  readonly components: string;
+  /** Lines as of sources.list; none: the distribution's own, security updates included. */
+  readonly sources: readonly string[];
 }
 
-const debian = { kernel: "linux-image-cloud-amd64", components: "main" };
+const debian = { kernel: "linux-image-cloud-amd64", sources: [] };
 
 export const suites: Readonly<Record<string, Suite>> = {
-  bullseye: { ...debian, name: "bullseye", title: "Debian 11" },
+  bullseye: {
+    ...debian,
+    name: "bullseye",
+    title: "Debian 11",
+    // Its security updates have ended, and their archive is no longer whole.
+    sources: ["deb http://deb.debian.org/debian bullseye main"],
+  },
   bookworm: { ...debian, name: "bookworm", title: "Debian 12" },
   trixie: { ...debian, name: "trixie", title: "Debian 13" },
 };
@@ -68,8 +75,9 @@ async function make(suite: Suite, folder: string): Promise<void> {
     'printf "[Match]\\nType=ether\\nKind=!veth\\n[Network]\\nDHCP=ipv4\\n" >"$1/etc/systemd/network/wired.network"',
     'printf "/dev/vda / ext4 defaults 0 1\\n/dev/vdb /opt/berth ext4 defaults 0 2\\n" >"$1/etc/fstab"',
   ].map((hook) => `--customize-hook=${hook}`);
-  const options = ["--variant=apt", `--components=${suite.components}`, `--include=${include}`, ...hooks];
-  await $`mmdebstrap ${options} ${suite.name} ${root}`;
+  const options = ["--variant=apt", `--include=${include}`, ...hooks, suite.name, root, ...suite.sources];
+  const { exitCode } = await $`mmdebstrap ${options} 1>&2`.nothrow();
+  if (exitCode !== 0) throw new Error(`cannot make ${suite.title} from packages: mmdebstrap ended with ${exitCode}`);
   const boot = await readdir(join(root, "boot"));
   const pick = (prefix: string): string => {
     const name = boot.find((candidate) => candidate.startsWith(prefix));
