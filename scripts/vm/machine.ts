@@ -2,7 +2,7 @@
 import { accessSync, constants, readFileSync } from "node:fs";
 import type { RootImage } from "./image.ts";
 
-export interface Disks {
+interface Disks {
   root: RootImage;
   work: string;
   /** The file that gets the kernel's and systemd's messages. */

@@ -19,7 +19,7 @@ export async function record(suite: Suite, { facts, passed, failed, minutes, acc
 }
 
 /** The table is the one whose first column is headed `distribution`. */
-export function replaceRow(text: string, title: string, row: string): string {
+function replaceRow(text: string, title: string, row: string): string {
   const lines = text.split("\n");
   const head = lines.findIndex((line) => /^\| *distribution /.test(line));
   if (head === -1) throw new Error(`${page} has no table of distributions`);

@@ -3,7 +3,7 @@ import { $ } from "bun";
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 
-export interface WorkImage extends AsyncDisposable {
+interface WorkImage extends AsyncDisposable {
   /** An ext4 file system. */
   path: string;
 }
@@ -12,7 +12,7 @@ const clone = join(import.meta.dir, "../..");
 /** Of no use to a test. */
 const heavy = ["@oxlint", "@oxlint-tsgolint", "oxlint", "oxlint-tsgolint", "@typescript", "typescript", "bun-types"];
 
-/** Runs `files` (paths below the clone) when a machine boots with it. Dispose of it: it lies in the folder for temporary files. */
+/** Runs `files` (paths below the clone) when a machine boots with it. Dispose of it, which removes the file. */
 export async function workImage(files: readonly string[]): Promise<WorkImage> {
   const folder = await mkdtemp("/var/tmp/berth-vm-");
   await using undo = new AsyncDisposableStack();
