@@ -71,8 +71,8 @@ test.each([
   [{}, ["--nonsense"], "unknown flag: --nonsense\nSee 'berth daemon --help'."],
   [{}, ["-q"], "unknown shorthand flag: 'q' in -q"],
   [{}, ["--bip"], "flag needs an argument: --bip"],
-  [{}, ["here"], "berth daemon accepts no arguments: here"],
-  [{}, ["--log-level=loud"], 'invalid argument "loud" for "--log-level" flag: it must be one of'],
+  [{}, ["here"], "it accepts no arguments: here"],
+  [{}, ["--log-level=loud"], 'invalid argument "loud" for "-l, --log-level" flag: it must be one of'],
   [{}, ["--data-root=x"], "it must be an absolute path: x"],
 ] as const)("%j with %j is refused", (value, flags, message) => {
   expect(() => read(value, ...flags)).toThrow(message);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { checkLogConfig } from "#engine/container/log-options.ts";
 import { errorMessage } from "#lib/errors.ts";
 import { type Given, describeFlags, readFlags } from "./configuration/flags.ts";
-import { readSettingsFile } from "./configuration/file.ts";
+import { DEFAULT_FILE, readSettingsFile } from "./configuration/file.ts";
 import { refuseSettings, type Values } from "./configuration/setting.ts";
 import { type SettingKey, type Settings, settings } from "./configuration/table.ts";
 
@@ -33,7 +33,8 @@ function merge(given: Given): Configuration {
       ([key, value]) => `${key}: (from flag: ${shown(value)}, from file: ${shown(file.get(key))})`,
     );
     refuseSettings(
-      `the following directives are specified both as a flag and in the configuration file: ${pairs.join(", ")}`,
+      `unable to configure the daemon with file ${given.file ?? DEFAULT_FILE}: the following directives are specified ` +
+        `both as a flag and in the configuration file: ${pairs.join(", ")}`,
     );
   }
   const said = new Map([...file, ...given.values]);

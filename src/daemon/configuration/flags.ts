@@ -35,8 +35,9 @@ export function readFlags(argv: readonly string[]): Given {
     try {
       values.set(key, settings[key].parse(texts));
     } catch (cause) {
-      const { flag } = settings[key];
-      throw mistake(`invalid argument "${texts.join(",")}" for "--${flag}" flag: ${errorMessage(cause)}`, cause);
+      const { flag, short } = settings[key] as Setting<unknown>;
+      const spelled = short === undefined ? `--${flag}` : `-${short}, --${flag}`;
+      throw mistake(`invalid argument "${texts.join(",")}" for "${spelled}" flag: ${errorMessage(cause)}`, cause);
     }
   }
   return {
@@ -75,7 +76,7 @@ function tokens(argv: readonly string[]): Token[] {
   return parsed.tokens.map((token) => {
     if (token.kind === "option") return { name: token.name, raw: token.rawName, value: token.value };
     const word = token.kind === "positional" ? token.value : "--";
-    throw mistake(`berth daemon accepts no arguments: ${word}`);
+    throw mistake(`it accepts no arguments: ${word}`);
   });
 }
 
