@@ -31,7 +31,11 @@ interface Attempt {
   says: RegExp;
 }
 
-const everything: Overrides = { UsernsMode: "auto", CapAdd: ["ALL"], SecurityOpt: ["seccomp=unconfined"] };
+const everything: Overrides = {
+  UsernsMode: "auto",
+  CapAdd: ["ALL"],
+  SecurityOpt: ["seccomp=unconfined", "apparmor=unconfined"],
+};
 
 const attempts: Attempt[] = [
   {

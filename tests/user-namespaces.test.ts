@@ -185,7 +185,11 @@ test("terminals belong to the container's own user", async () => {
 
 test("capabilities reach no further than the namespace", async () => {
   await using engine = await startEngine();
-  const HostConfig: Overrides = { UsernsMode: "keep", CapAdd: ["ALL"], SecurityOpt: ["seccomp=unconfined"] };
+  const HostConfig: Overrides = {
+    UsernsMode: "keep",
+    CapAdd: ["ALL"],
+    SecurityOpt: ["seccomp=unconfined", "apparmor=unconfined"],
+  };
   const kept = await output(engine, "cat /proc/self/uid_map | tr -s ' '", HostConfig);
   // Root apart, ids are those of the host.
   expect(kept).toMatch(/^ 0 (?!0 )\d+ 1\n 1 1 \d+\n/);
