@@ -85,11 +85,12 @@ test("a stop ends the copy into a running container, and a start waits for its e
 test("a client that is gone before its answer begins leaves the container free", async () => {
   await using engine = await startEngine();
   const box = await engine.create(["true"]);
-  for (const path of ["export", "archive?path=/etc"]) {
+  // When exactly the end is noticed is chance: before the work begins, or in its midst.
+  const paths = Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? "export" : "archive?path=/etc"));
+  for (const path of paths) {
     const socket = connect({ path: engine.socket, allowHalfOpen: true });
     socket.end(`GET /v1.50/containers/${box.id}/${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
-    const answer = Buffer.concat(await Array.fromAsync(socket as AsyncIterable<Buffer>)).toString();
-    expect(answer).toContain("the client closed the request before it was done");
+    for await (const _ of socket as AsyncIterable<Buffer>);
   }
   await box.remove();
 });
