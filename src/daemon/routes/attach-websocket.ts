@@ -10,7 +10,6 @@ import type { ContainerStreamBackend } from "./containers.ts";
 export function addAttachWebSocket(router: ApiRouter, backend: Pick<ContainerStreamBackend, "attach">): void {
   router.add("GET", "/containers/{id}/attach/ws", async (exchange) => {
     const { query, request, response, version } = exchange;
-    acceptWebSocket(request, response);
     const detachKeys = query.optional("detachKeys");
     // Which streams is asked since 1.42; frames are binary since 1.28.
     const all = compareVersions(version, "1.42") < 0;
@@ -26,6 +25,8 @@ export function addAttachWebSocket(router: ApiRouter, backend: Pick<ContainerStr
         ...(detachKeys !== undefined && { detachKeys }),
       },
       ({ tty }) => {
+        // Not before the container is known: its absence is the first thing to tell.
+        acceptWebSocket(request, response);
         const connection = new WebSocketConnection(response.hijack(), opcode);
         return tty ? connection : unframed(connection);
       },
