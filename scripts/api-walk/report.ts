@@ -1,5 +1,6 @@
 /** Writes the table of the walk into docs/api.md. */
 import { join } from "node:path";
+import { isOfNewerDocker } from "./differences.ts";
 import { type Endpoint, endpoints, nameOf } from "./reference.ts";
 import type { Finding } from "./walk.ts";
 
@@ -10,15 +11,17 @@ const introduction = `# The Engine API, endpoint by endpoint
 \`bun run api-walk --write\` made this page: it walks the reference of API 1.50 and sends each endpoint a valid request,
 and that request with each parameter and body field missing, of a wrong type or out of range, in every state of a
 container; beside it, where \`dockerd\` is installed, it sends the same to Docker, in the newest version that both
-speak. The columns are: the statuses that valid input got, those that changed input got, how many requests there were,
-and how many of Docker's answers were equal in status, shape and words. The reasons of the others stand below.
+speak (Debian's Docker is 20.10, with API 1.41). The columns are: the statuses that valid input got, those that changed
+input got, how many requests there were; then, of the answers beside Docker, how many were equal in status, shape and
+words, how many are different as Docker 28 is different from 20.10 (by its source), and how many for another reason.
+The reasons stand below.
 
 `;
 
 /** `docker`: the findings beside Docker, none where there was none. */
 export async function writeReport(findings: readonly Finding[], docker: readonly Finding[]): Promise<void> {
   const rows = endpoints.map((endpoint) => rowOf(endpoint, findings, docker));
-  const head = ["endpoint", "valid", "changed", "requests", "as Docker"];
+  const head = ["endpoint", "valid", "changed", "requests", "as 20.10", "as 28", "otherwise"];
   const table = [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
   await Bun.write(page, `${introduction}${table}\n${reasonsOf([...findings, ...docker])}`);
 }
@@ -28,13 +31,17 @@ function rowOf(endpoint: Endpoint, findings: readonly Finding[], docker: readonl
   const own = findings.filter(({ request }) => nameOf(request.endpoint) === name);
   const compared = docker.filter(({ request }) => nameOf(request.endpoint) === name);
   const equal = compared.filter(({ faults, reasons }) => faults.length + reasons.length === 0);
+  const newer = compared.filter(
+    ({ faults, reasons }) => faults.length === 0 && reasons.length > 0 && reasons.every(isOfNewerDocker),
+  );
+  const counts = [equal.length, newer.length, compared.length - equal.length - newer.length];
   const isValid = ({ request }: Finding): boolean => request.title === "valid";
   return [
     `\`${name}\``,
     statuses(own.filter(isValid)),
     statuses(own.filter((finding) => !isValid(finding))),
     String(own.length),
-    compared.length === 0 ? "" : `${equal.length} of ${compared.length}`,
+    ...counts.map((count) => (compared.length === 0 ? "" : String(count))),
   ];
 }
 
