@@ -45,7 +45,8 @@ const outcome = await boot(
 );
 if (values.record) await record(suite, outcome);
 console.log(`${outcome.passed} passed, ${outcome.failed} failed`);
-process.exit(outcome.failed === 0 && outcome.passed > 0 ? 0 : 1);
+// Not exit(): the disk is still to be removed.
+process.exitCode = outcome.failed === 0 && outcome.passed > 0 ? 0 : 1;
 
 async function present(names: readonly string[]): Promise<string[]> {
   const exist = await Promise.all(names.map(async (name) => await Bun.file(name).exists()));
