@@ -144,6 +144,7 @@ test("what is not there says so", async () => {
     ["GET", "/plugins/x/json", 404, 'plugin "x" not found'],
     ["POST", "/build", 501, "building images is not supported yet"],
     ["POST", "/session", 501, "building images is not supported yet"],
+    ["PUT", "/volumes/x", 503, "volume update only valid for cluster volumes, but swarm is unavailable"],
     ["GET", "/containers/x/checkpoints", 501, "checkpoints are not supported"],
   ];
   for (const [method, path, status, message] of cases) {

@@ -30,6 +30,7 @@ const refusals: readonly (readonly [methods: string, path: string, kind: ErrorKi
   ["POST", "/build/{action}", "not-implemented", NO_BUILDS],
   ["POST", "/session", "not-implemented", NO_BUILDS],
   ["POST", "/grpc", "not-implemented", NO_BUILDS],
+  ["PUT", "/volumes/{name}", "unavailable", "volume update only valid for cluster volumes, but swarm is unavailable"],
   ["GET POST", "/containers/{id}/checkpoints", "not-implemented", NO_CHECKPOINTS],
   ["DELETE", "/containers/{id}/checkpoints/{checkpoint}", "not-implemented", NO_CHECKPOINTS],
 ];
