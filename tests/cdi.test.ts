@@ -1,14 +1,20 @@
 /** Devices by the name that a vendor's file gives them, and what `--gpus` makes of it. */
 import { expect, test } from "bun:test";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startEngine } from "./harness/engine.ts";
 
 const folder = "/var/run/cdi";
 
-/** A file where every daemon of this host looks, for a vendor that nobody else has. */
-function describe(kind: string, name: string, text: string): Disposable {
+/** The folder where every daemon of this host looks; it goes again where this host had none. */
+function specFolder(): Disposable {
+  const made = !existsSync(folder);
   mkdirSync(folder, { recursive: true });
+  return { [Symbol.dispose]: () => made && rmdirSync(folder) };
+}
+
+/** A file in there, for a vendor that nobody else has. */
+function describe(kind: string, name: string, text: string): Disposable {
   const path = join(folder, name);
   writeFileSync(path, text.replaceAll("KIND", kind));
   return { [Symbol.dispose]: () => rmSync(path) };
@@ -20,12 +26,17 @@ const request = (...names: string[]) => ({
 
 test("a device comes with its nodes, variables, mounts, groups and hooks", async () => {
   await using engine = await startEngine();
+  using _folder = specFolder();
   const vendor = `test-${process.pid}.example/box`;
   const witness = join(engine.execRoot, "hooks");
   const hook = (hookName: string) => ({
     hookName,
     path: "/bin/sh",
-    args: ["sh", "-c", `cat >/dev/null; echo ${hookName} $WHO >> ${witness}`],
+    args: [
+      "sh",
+      "-c",
+      `cat >/dev/null; ${hookName === "poststop" ? "sleep 0.5; " : ""}echo ${hookName} $WHO >> ${witness}`,
+    ],
     env: ["WHO=vendor"],
   });
   using _json = describe(
@@ -83,12 +94,13 @@ test("a device comes with its nodes, variables, mounts, groups and hooks", async
     "closed",
     "",
   ]);
-  await box.remove();
+  // Whoever is told of the end may count on the vendor's clean-up.
   expect((await Bun.file(witness).text()).trim().split("\n").toSorted()).toEqual([
     "createRuntime vendor",
     "poststart vendor",
     "poststop vendor",
   ]);
+  await box.remove();
   const three = await engine.berth([
     "run",
     "--rm",
@@ -104,6 +116,7 @@ test("a device comes with its nodes, variables, mounts, groups and hooks", async
 
 test("what no file describes cannot be started, and two that differ name nothing", async () => {
   await using engine = await startEngine();
+  using _folder = specFolder();
   const vendor = `clash-${process.pid}.example/box`;
   const text = (name: string) =>
     `{"cdiVersion":"0.6.0","kind":"KIND","devices":[{"name":"${name}","containerEdits":{}}]}`;

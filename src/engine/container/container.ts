@@ -1,5 +1,6 @@
 /** A container in the daemon's memory: its record, its state, and who is interested in it. */
 import type { HealthMonitor } from "#engine/health/monitor.ts";
+import { EngineError } from "#lib/errors.ts";
 import { AsyncLock } from "#lib/lock.ts";
 import type { Console } from "#engine/runtime/console.ts";
 import type { ContainerRecord, StateRecord } from "./record.ts";
@@ -44,6 +45,12 @@ export class Container {
   /** Settles when nothing of the last run is under way any more: before that its files may not be mounted again. */
   async settled(): Promise<void> {
     await Promise.all([this.cleanup, ...this.writers]);
+  }
+
+  /** Throws "conflict" where it is about to go. */
+  assertStartable(): void {
+    if (!this.removing && this.state.status !== "dead") return;
+    throw new EngineError("conflict", "container is marked for removal and cannot be started");
   }
 
   get id(): string {

@@ -20,6 +20,7 @@ import { parseSignal } from "./signals.ts";
 import { endContainer, SIGKILL, signalContainer, stopTerms, thawContainer } from "./stop.ts";
 import { endUnhealthy } from "./unhealthy.ts";
 import { unlessUnmodified } from "./unmodified.ts";
+import { vendorHooks } from "./vendor-hooks.ts";
 
 /** Exit code of a container whose monitor died before it: without its streams it cannot go on, so it is killed. */
 export const MONITOR_LOST = 137;
@@ -61,7 +62,7 @@ export class Lifecycle {
       if (isRunning(container.state) || container.state.status === "restarting") {
         throw new EngineError("not-modified", `container ${container.id} is already running`);
       }
-      assertUsable(container);
+      container.assertStartable();
       container.restartDelay = 0;
       container.state.restartCount = 0;
       container.state.stoppedByUser = false;
@@ -274,6 +275,7 @@ export class Lifecycle {
       });
       if (restarting) this.#scheduleRestart(container);
     }
+    await vendorHooks(container);
     container.waits.exited({ code: exit.code });
     if (hostConfig.AutoRemove && !container.restartRequested && !container.removing) await this.#autoRemove(container);
   }
@@ -345,9 +347,4 @@ export class Lifecycle {
     saveState(this.#context, container);
     container.waits.exited({ code: container.state.exitCode });
   }
-}
-
-function assertUsable(container: Container): void {
-  if (!container.removing && container.state.status !== "dead") return;
-  throw new EngineError("conflict", "container is marked for removal and cannot be started");
 }
