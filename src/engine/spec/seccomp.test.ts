@@ -98,6 +98,8 @@ for (const capabilities of [defaultCapabilities, ["CAP_SYS_ADMIN", "CAP_SYS_PTRA
       }
       expect(differences).toEqual([]);
     },
+    // Sixty thousand runs of an interpreter, and crun's compiler, on a machine that may be busy.
+    60_000,
   );
 }
 
