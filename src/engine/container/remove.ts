@@ -6,6 +6,7 @@ import { announce, type EngineContext } from "./context.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { isRunning } from "./record.ts";
 import { removeRemains } from "./remains.ts";
+import { vendorHooks } from "./vendor-hooks.ts";
 
 export interface RemoveOptions {
   force: boolean;
@@ -32,6 +33,7 @@ export async function removeContainer(
       // A start that was under way may have come to its end while we waited for it.
       if (!options.force) assertStopped(container);
       if (isRunning(container.state)) continue;
+      await vendorHooks(container);
       await discard(context, container, options.volumes);
       return;
     }

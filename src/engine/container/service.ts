@@ -55,6 +55,7 @@ import { Statistics } from "./stats.ts";
 import { stopTerms } from "./stop.ts";
 import { listProcesses } from "./top.ts";
 import { updateContainer } from "./update.ts";
+import { vendorHooks } from "./vendor-hooks.ts";
 
 export class ContainerService {
   readonly #context: EngineContext;
@@ -190,7 +191,7 @@ export class ContainerService {
     const container = this.#get(id);
     const { state } = container;
     if (condition === "not-running" && !isRunning(state) && state.status !== "restarting") {
-      return { result: Promise.resolve({ StatusCode: state.exitCode }) };
+      return { result: vendorHooks(container).then(() => ({ StatusCode: state.exitCode })) };
     }
     const result = container.waits.next(condition, signal).then(({ code, error }) => ({
       StatusCode: code,
