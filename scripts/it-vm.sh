@@ -11,4 +11,9 @@ install_packages
 build_if_changed
 [ "$(id -u)" = 0 ] || exec sudo -E env "PATH=$PATH" bash "$0" "$@"
 
+# Two versions of the package, to upgrade from one to the other.
+for version in 0.0.1 0.0.2; do
+  bun scripts/package/package.ts --version "$version" --output dist/test-packages >&2
+done
+
 exec bun scripts/vm/main.ts "$@"

@@ -5,6 +5,7 @@ cd "$(dirname "$0")/../.."
 . scripts/lib.sh
 export PATH="$PWD/node_modules/.bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" HOME=/root
 export BERTH_BIN=$PWD/dist/berth BERTH_TEST_PATIENCE=6
+export BERTH_TEST_PACKAGES=$PWD/dist/test-packages
 
 version() { dpkg-query -W -f '${Version}\n' "$@" 2>/dev/null | grep -m 1 .; }
 fact() { printf 'fact %s %s\n' "$1" "$2"; }

@@ -34,7 +34,7 @@ export interface RootImage {
 }
 
 const scripts = join(import.meta.dir, "..");
-const packages = ["initramfs-tools", "systemd-sysv", "udev", "dbus", "kmod", "apparmor", "zstd"];
+const packages = ["initramfs-tools", "systemd-sysv", "udev", "dbus", "kmod", "apparmor", "zstd", "passwd"];
 
 /** From the cache, unless `fresh` asks for a new one. Progress goes to stderr. Rejects where a package is not to be had. */
 export async function rootImage(suite: Suite, cache: string, fresh: boolean): Promise<RootImage> {

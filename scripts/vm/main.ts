@@ -12,10 +12,11 @@ import { record } from "./report.ts";
 import { workImage } from "./work.ts";
 
 /** What differs with the control groups, the runtime or the kernel. */
-const files = "systemd apparmor resources update stats lifecycle exec security user-namespaces escapes-by-files "
-  .concat("crash adoption random-kill published-ports")
-  .split(" ")
-  .map((name) => `tests/${name}.test.ts`);
+const files =
+  "package-systemd systemd apparmor resources update stats lifecycle exec security user-namespaces escapes-by-files "
+    .concat("crash adoption random-kill published-ports")
+    .split(" ")
+    .map((name) => `tests/${name}.test.ts`);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
