@@ -1,10 +1,12 @@
 /** Makes an image of what a container has changed. */
 import type { CommitResponse, ContainerConfig } from "#api/types/container.ts";
 import type { ContainerCommitQuery } from "#api/types/query.ts";
+import { applyChanges } from "#engine/image/changes.ts";
+import { parseTagName } from "#engine/image/tag.ts";
 import type { NewLayer } from "#engine/image/types.ts";
 import { EngineError } from "#lib/errors.ts";
 import { packTree } from "#linux/helper-client.ts";
-import { familiarReference, parseReference, withDefaultTag } from "#oci/reference.ts";
+import { familiarReference } from "#oci/reference.ts";
 import type { RunConfig } from "#oci/image-config.ts";
 import { ociLayer } from "#oci/media-type.ts";
 import type { ContentStore } from "#store/content.ts";
@@ -30,6 +32,9 @@ export async function commitContainer(
   if (container.removing) {
     throw new EngineError("conflict", `You cannot commit container ${container.id} which is being removed`);
   }
+  // What can be refused is refused before anything is frozen.
+  const reference = query.repo === "" ? undefined : familiarReference(parseTagName(query.repo, query.tag));
+  applyChanges({}, query.changes);
   using lease = leases.create(...container.record.chain);
   const layer = await withFrozen(context, container, query.pause, async (): Promise<NewLayer> => {
     const mount = await context.snapshots.mounts(container.id);
@@ -42,7 +47,6 @@ export async function commitContainer(
   });
   await layers.apply(layer.blob.digest, layer.diffId);
   const { record } = container;
-  const reference = query.tag === "" ? query.repo : `${query.repo}:${query.tag}`;
   const image = context.images.create({
     parent: context.images.resolve(record.imageId),
     layer,
@@ -51,10 +55,9 @@ export async function commitContainer(
     author: query.author,
     comment: query.comment,
     createdBy: [...(record.config.Entrypoint ?? []), ...(record.config.Cmd ?? [])].join(" "),
-    ...(query.repo !== "" && { reference }),
+    ...(reference !== undefined && { reference }),
   });
-  const imageRef = query.repo === "" ? "" : familiarReference(withDefaultTag(parseReference(reference)));
-  announce(context, container, "commit", { comment: query.comment, imageID: image.id, imageRef });
+  announce(context, container, "commit", { comment: query.comment, imageID: image.id, imageRef: reference ?? "" });
   return { Id: image.id };
 }
 

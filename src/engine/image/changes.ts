@@ -1,5 +1,6 @@
 /** Applies Dockerfile instructions to a run configuration: `--change` of commit and import. */
 import { posix } from "node:path";
+import { parseSignal } from "#engine/container/signals.ts";
 import { EngineError } from "#lib/errors.ts";
 import { parseDuration } from "#lib/time-filter.ts";
 import type { Healthcheck, RunConfig } from "#oci/image-config.ts";
@@ -18,7 +19,7 @@ const instructions: Readonly<Record<string, Apply>> = {
     Labels: { ...config.Labels, ...Object.fromEntries(pairs(config, rest, "LABEL")) },
   }),
   ONBUILD: (config, rest) => ({ ...config, OnBuild: [...(config.OnBuild ?? []), onBuild(rest)] }),
-  STOPSIGNAL: (config, rest) => ({ ...config, StopSignal: one(config, rest, "STOPSIGNAL") }),
+  STOPSIGNAL: (config, rest) => ({ ...config, StopSignal: stopSignal(one(config, rest, "STOPSIGNAL")) }),
   USER: (config, rest) => ({ ...config, User: one(config, rest, "USER") }),
   VOLUME: (config, rest) => ({ ...config, Volumes: { ...config.Volumes, ...volumes(config, rest) } }),
   WORKDIR: (config, rest) => ({
@@ -27,21 +28,43 @@ const instructions: Readonly<Record<string, Apply>> = {
   }),
 };
 
-/** The configuration with every instruction applied in turn. Throws "invalid" for one that is unknown or malformed. */
+/** Instructions that take one argument; the others take one at least, or none. */
+const single = new Set(["USER", "WORKDIR", "STOPSIGNAL"]);
+
+/**
+ * The configuration with every instruction applied in turn; they are lines of one Dockerfile, comments too. Throws
+ * "invalid" for an instruction that is unknown or malformed, and where there are changes but no instruction.
+ */
 export function applyChanges(config: RunConfig, changes: readonly string[]): RunConfig {
+  if (changes.length === 0) return config;
+  const lines = changes
+    .join("\n")
+    .replaceAll(/\\[ \t]*\n/g, "")
+    .split("\n")
+    .filter((line) => !/^\s*(#|$)/.test(line));
+  if (lines.length === 0) throw new EngineError("invalid", "file with no instructions");
   let changed = config;
-  for (const change of changes.flatMap((text) => text.split("\n"))) {
-    const match = /^\s*(\S+)\s*(.*?)\s*$/s.exec(change);
-    if (match === null) continue;
-    const [, name = "", rest = ""] = match;
-    const apply = Object.hasOwn(instructions, name.toUpperCase()) ? instructions[name.toUpperCase()] : undefined;
-    if (apply === undefined) throw new EngineError("invalid", `${name.toUpperCase()} is not a valid change command`);
-    if (rest === "" && name.toUpperCase() !== "CMD" && name.toUpperCase() !== "ENTRYPOINT") {
-      throw new EngineError("invalid", `${name.toUpperCase()} requires at least one argument`);
+  let commandGiven = false;
+  for (const line of lines) {
+    const [, name = "", rest = ""] = /^\s*(\S+)\s*(.*?)\s*$/s.exec(line) ?? [];
+    const instruction = name.toUpperCase();
+    const apply = Object.hasOwn(instructions, instruction) ? instructions[instruction] : undefined;
+    if (apply === undefined) throw new EngineError("invalid", `${name} is not a valid change command`);
+    if (rest === "" && instruction !== "CMD" && instruction !== "ENTRYPOINT") {
+      const needed = single.has(instruction) ? "exactly one argument" : "at least one argument";
+      throw new EngineError("invalid", `${instruction} requires ${needed}`);
     }
     changed = apply(changed, rest);
+    if (instruction === "CMD") commandGiven = true;
+    // A command that was there before was meant for another entrypoint.
+    if (instruction === "ENTRYPOINT" && !commandGiven) changed = { ...changed, Cmd: [] };
   }
   return changed;
+}
+
+function stopSignal(text: string): string {
+  parseSignal(text);
+  return text;
 }
 
 function envMap(config: RunConfig): Map<string, string> {
@@ -131,6 +154,9 @@ const healthcheckFlags: Readonly<Record<string, Exclude<keyof Healthcheck, "Test
   retries: "Retries",
 };
 
+/** Nanoseconds. */
+const SHORTEST = 1_000_000;
+
 function healthcheck(rest: string): Healthcheck {
   const settings: { -readonly [K in keyof Healthcheck]: Healthcheck[K] } = {};
   let text = rest;
@@ -140,6 +166,9 @@ function healthcheck(rest: string): Healthcheck {
     const number = member === "Retries" ? Number(value) : Number(parseDuration(value) ?? NaN);
     if (member === undefined || !Number.isFinite(number)) {
       throw new EngineError("invalid", `HEALTHCHECK: bad flag --${name}=${value}`);
+    }
+    if (member !== "Retries" && number !== 0 && number < SHORTEST) {
+      throw new EngineError("invalid", `Interval "${name}" cannot be less than 1ms`);
     }
     settings[member] = number;
     text = text.slice(whole.length);
