@@ -1,5 +1,5 @@
 /** Files looked up inside a tree that may be hostile, and writes that a crash cannot leave half done. */
-import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, constants, fsyncSync, openSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { EngineError } from "#lib/errors.ts";
 import { closeFd, openPath } from "./descriptor.ts";
@@ -7,8 +7,6 @@ import { checked, cString, O_CLOEXEC, O_PATH, syscall } from "./libc.ts";
 import { EAGAIN, SyscallError } from "./syscall-error.ts";
 
 const RESOLVE_IN_ROOT = 0x10;
-const O_DIRECTORY = 0o200000;
-const O_RDWR_CREATE = 0o102;
 const LOCK_EX_NB = 2 | 4;
 /** On all 64-bit architectures that Bun runs on. */
 const FS_IOC_GETFLAGS = 0x80086601;
@@ -20,7 +18,7 @@ const FS_TOPDIR_FL = 0x20000;
  * (openat2(2), RESOLVE_IN_ROOT). The caller closes. Throws SyscallError.
  */
 export function openInRoot(root: string, path: string, flags: number, mode = 0): number {
-  const folder = openPath(root, O_PATH | O_DIRECTORY);
+  const folder = openPath(root, O_PATH | constants.O_DIRECTORY);
   try {
     // struct open_how: flags, mode, resolve.
     const how = BigUint64Array.of(BigInt(flags | O_CLOEXEC), BigInt(mode), BigInt(RESOLVE_IN_ROOT));
@@ -52,7 +50,7 @@ export function writeAtomically(path: string, data: string | Uint8Array, mode = 
 
 /** Holds an exclusive lock on a file (flock(2)) until disposed or the process dies. Throws "conflict" where another holds it. */
 export function lockFile(path: string): Disposable {
-  const fd = openPath(path, O_RDWR_CREATE, 0o600);
+  const fd = openPath(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   const result = syscall("flock", fd, LOCK_EX_NB);
   if (result < 0) {
     closeFd(fd);
@@ -68,7 +66,7 @@ export function lockFile(path: string): Disposable {
  * files then takes seconds instead of half a one. Other file systems know no such flag, and none is needed there.
  */
 export function spreadFolders(path: string): void {
-  const folder = openPath(path, O_DIRECTORY);
+  const folder = openPath(path, constants.O_DIRECTORY);
   try {
     const flags = new Int32Array(1);
     if (syscall("ioctl", folder, FS_IOC_GETFLAGS, flags) < 0) return;

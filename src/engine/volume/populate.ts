@@ -1,12 +1,21 @@
 /** Gives a new volume the content that the image has at its place. */
-import { chmodSync, chownSync, closeSync, fstatSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { type IdMap, toInside } from "#linux/id-map.ts";
 import { openInRoot } from "#linux/files.ts";
 import { packTree, unpackArchive } from "#linux/helper-client.ts";
 import { SyscallError } from "#linux/syscall-error.ts";
 
-const O_DIRECTORY = 0o200000;
 const ABSENT = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);
 
 /**
@@ -23,7 +32,7 @@ export async function populateVolume(
 ): Promise<void> {
   let folder: number;
   try {
-    folder = openInRoot(rootfs, destination, O_DIRECTORY);
+    folder = openInRoot(rootfs, destination, constants.O_DIRECTORY);
   } catch (error) {
     if (error instanceof SyscallError && ABSENT.has(error.code)) return;
     throw error;
