@@ -142,14 +142,15 @@ export class SandboxLinks {
     await this.#namespaces.removeNetworkNamespace(path);
   }
 
-  /** Removes all namespaces of the exec root but these. */
-  async removeNamespacesExcept(paths: ReadonlySet<string>): Promise<void> {
+  /** Removes all namespaces of the exec root but these. Answers how many. */
+  async removeNamespacesExcept(paths: ReadonlySet<string>): Promise<number> {
     const folder = this.#layout.networkNamespaces;
     mkdirSync(folder, { recursive: true, mode: 0o755 });
     const stale = readdirSync(folder)
       .map((name) => join(folder, name))
       .filter((path) => !paths.has(path));
     await Promise.all(stale.map((path) => this.removeNamespace(path)));
+    return stale.length;
   }
 
   #changePort(hostInterface: string, port: { hairpin?: boolean; isolated?: boolean }): void {

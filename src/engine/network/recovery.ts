@@ -6,6 +6,7 @@ import { type BridgeNetworks, firewallNetwork, type LiveBridge } from "./bridge-
 import { enableForwarding } from "./bridges.ts";
 import type { Firewall, PortTarget } from "./firewall.ts";
 import type { SandboxLinks } from "./links.ts";
+import { ownNamespace } from "./sandbox-records.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 import type { NetworkStore, SandboxRecord } from "./store.ts";
 
@@ -27,7 +28,7 @@ export async function recoverNetworks(parts: RecoveryParts, live: ReadonlySet<st
   enableForwarding();
   for (const id of store.sandboxes.keys()) if (!live.has(id)) store.removeSandbox(id);
   const kept = [...store.sandboxes.values()];
-  await links.removeNamespacesExcept(new Set(kept.flatMap(({ netnsPath }) => netnsPath ?? [])));
+  const dying = await links.removeNamespacesExcept(new Set(kept.flatMap(({ netnsPath }) => netnsPath ?? [])));
   const raised: LiveBridge[] = [];
   for (const network of store.networks.values()) {
     if (network.bridge === undefined) continue;
@@ -40,24 +41,28 @@ export async function recoverNetworks(parts: RecoveryParts, live: ReadonlySet<st
       );
     }
   }
-  await removeStrayPorts(parts, raised, kept);
+  await removeStrayPorts(parts, raised, kept, dying > 0 ? LINGER_MS : 0);
   for (const sandbox of kept) restore(parts, sandbox);
   firewall.reset(
     raised.map(({ network }) => firewallNetwork(network)),
     kept.flatMap(targets),
   );
-  for (const sandbox of kept) sandboxes.adopt(sandbox);
+  for (const sandbox of kept) {
+    sandboxes.adopt(sandbox);
+    if (sandbox.unsettled === true) await settle(parts, sandbox);
+  }
 }
 
-/** Removes veth pairs of our bridges that no sandbox knows. Most go with their namespace. */
+/** Removes veth pairs of our bridges that no sandbox knows. Most go with their namespace, in `patience` ms. */
 async function removeStrayPorts(
   { bridges, links }: RecoveryParts,
   raised: readonly LiveBridge[],
   kept: readonly SandboxRecord[],
+  patience: number,
 ): Promise<void> {
   const known = new Set(kept.flatMap(({ endpoints }) => endpoints.map(({ hostInterface }) => hostInterface)));
   const stray = () => raised.flatMap((live) => bridges.ports(live)).filter((name) => !known.has(name));
-  const deadline = performance.now() + LINGER_MS;
+  const deadline = performance.now() + patience;
   while (stray().length > 0 && performance.now() < deadline) await Bun.sleep(20);
   for (const name of stray()) links.detach(name);
 }
@@ -83,6 +88,19 @@ function restore({ bridges, links, log }: RecoveryParts, sandbox: SandboxRecord)
         `cannot restore an endpoint of a running container: ${errorMessage(error)}`,
       );
     }
+  }
+}
+
+/** The record keeps its mark where that fails: the next daemon tries again. */
+async function settle({ links, sandboxes, log }: RecoveryParts, sandbox: SandboxRecord): Promise<void> {
+  try {
+    using socket = await links.enter(ownNamespace(sandbox));
+    sandboxes.membership.settle(socket, sandbox);
+  } catch (error) {
+    log.error(
+      { error, container: sandbox.containerId },
+      `cannot restore the default route of a running container: ${errorMessage(error)}`,
+    );
   }
 }
 

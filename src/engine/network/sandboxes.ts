@@ -2,19 +2,19 @@
 import { EngineError, errorKind, errorMessage } from "#lib/errors.ts";
 import { formatIpv4 } from "#lib/ipv4.ts";
 import type { Logger } from "#lib/log.ts";
-import type { Netlink } from "#linux/netlink.ts";
 import type { Endpoints } from "./endpoints.ts";
 import { named } from "./endpoints.ts";
 import type { ForwardGuard } from "./forward-guard.ts";
 import { hostModeHostsText, hostsText, parseExtraHosts } from "./hosts.ts";
 import type { SandboxLinks, SandboxNamespace } from "./links.ts";
+import { Membership } from "./membership.ts";
 import { randomId } from "./names.ts";
 import { type Attachment, lookup, planSandbox } from "./plan.ts";
 import { PortChanges, publishing } from "./port-changes.ts";
 import { PortBook, PortClaims } from "./port-claims.ts";
 import { portMap, portRequests, type PublishedPort } from "./ports.ts";
 import { containerResolvConf, hostResolvConfText, readOrEmpty } from "./resolv-conf.ts";
-import { emptyEndpoint, identity, ownNamespace, usesSpare } from "./sandbox-records.ts";
+import { emptyEndpoint, identity, usesSpare } from "./sandbox-records.ts";
 import type { NetworkRecord, NetworkStore, SandboxRecord } from "./store.ts";
 import type { Endpoint, NetworkOptions, Sandbox, SandboxRequest } from "./types.ts";
 import { WarmPool } from "./warm-pool.ts";
@@ -44,10 +44,15 @@ export class Sandboxes {
   readonly #claims = new Map<string, PortClaims>();
   readonly #spares: WarmPool<Spare>;
   readonly ports: PortChanges;
+  readonly membership: Membership;
 
   constructor(parts: SandboxParts) {
     this.#parts = parts;
     this.ports = new PortChanges(parts.store, parts.endpoints, this.#claims);
+    this.membership = new Membership({
+      ...parts,
+      announce: (action, endpoint, containerId) => this.#announce(action, endpoint, containerId),
+    });
     this.#spares = new WarmPool({
       size: parts.options.warm ?? DEFAULT_SPARES,
       make: () => this.#makeSpare(),
@@ -82,53 +87,6 @@ export class Sandboxes {
     if (sandbox.sharedWith === undefined && sandbox.netnsPath !== undefined)
       endpoints.dismantle(sandbox.netnsPath, sandbox.endpoints);
     for (const endpoint of sandbox.endpoints) this.#announce("disconnect", endpoint, containerId);
-  }
-
-  async connect(attachment: Attachment, containerId: string): Promise<Endpoint | undefined> {
-    const { store, links, endpoints } = this.#parts;
-    const { network } = attachment;
-    const before = store.sandboxes.get(containerId);
-    if (before === undefined) return undefined;
-    if (before.endpoints.some(({ networkId }) => networkId === network.id)) {
-      throw new EngineError(
-        "forbidden",
-        `endpoint with name ${before.containerName} already exists in network ${network.name}`,
-      );
-    }
-    const path = ownNamespace(before);
-    await endpoints.vacated([attachment]);
-    using socket = await links.enter(path);
-    const sandbox = store.sandboxes.get(containerId);
-    if (sandbox === undefined) return undefined;
-    const { interfacePrefix } = network.bridge;
-    const taken = new Set(sandbox.endpoints.map((endpoint) => endpoint.interface));
-    let number = 0;
-    while (taken.has(`${interfacePrefix}${number}`)) number++;
-    const names = { containerId, name: sandbox.containerName, hostname: sandbox.hostname };
-    const endpoint = endpoints.attach({ path, socket }, attachment, `${interfacePrefix}${number}`, names);
-    this.#regate(socket, {
-      ...sandbox,
-      endpoints: [...sandbox.endpoints, endpoint],
-      priorities: { ...sandbox.priorities, [endpoint.endpointId]: attachment.gatewayPriority },
-    });
-    this.#announce("connect", endpoint, containerId);
-    return endpoint;
-  }
-
-  /** False where the container is not running or not attached. */
-  async disconnect(network: NetworkRecord, containerId: string): Promise<boolean> {
-    const { store, links, endpoints } = this.#parts;
-    const find = () => store.sandboxes.get(containerId)?.endpoints.find(({ networkId }) => networkId === network.id);
-    const before = store.sandboxes.get(containerId);
-    if (before === undefined || find() === undefined) return false;
-    using socket = await links.enter(ownNamespace(before));
-    const sandbox = store.sandboxes.get(containerId);
-    const endpoint = find();
-    if (sandbox === undefined || endpoint === undefined) return false;
-    endpoints.detach(endpoint);
-    this.#regate(socket, { ...sandbox, endpoints: sandbox.endpoints.filter((one) => one !== endpoint) });
-    this.#announce("disconnect", endpoint, containerId);
-    return true;
   }
 
   /** Texts of hosts and resolv.conf as `request` now asks for them; undefined where they are not the container's own. */
@@ -278,21 +236,6 @@ export class Sandboxes {
       this.#parts.endpoints.lead(published, gate);
       return published;
     });
-  }
-
-  /** Stores a sandbox whose endpoints changed, and moves its default route and ports to the endpoint that now has them. */
-  #regate(socket: Netlink, changed: SandboxRecord): void {
-    const { store, endpoints: kernel } = this.#parts;
-    const { gatewayEndpoint: before, ...rest } = changed;
-    const gate = kernel.gate(rest.endpoints, rest.priorities);
-    if (gate?.endpointId !== before) {
-      kernel.route(socket, gate, before !== undefined);
-      kernel.unlead(rest.published);
-      if (gate !== undefined) kernel.lead(rest.published, gate);
-    }
-    const addresses = rest.endpoints.map(({ ipAddress }) => ipAddress);
-    const hosts = hostsText({ ...rest, addresses, extra: rest.extraHosts });
-    store.putSandbox({ ...rest, hosts, ...(gate === undefined ? {} : { gatewayEndpoint: gate.endpointId }) });
   }
 
   async #makeSpare(): Promise<Spare> {

@@ -189,13 +189,20 @@ export class NetworkService {
     containerId: string,
     settings: Partial<EndpointSettings>,
   ): Promise<Endpoint | undefined> {
-    return await this.#sandboxes.connect(planAttachment(lookup(this.#store, network), settings), containerId);
+    return await this.#sandboxes.membership.connect(
+      planAttachment(lookup(this.#store, network), settings),
+      containerId,
+    );
   }
 
   /** Detaches a running container; `detached` is false for one that is stopped or not attached. */
   async disconnect(network: string, containerId: string): Promise<{ name: string; id: string; detached: boolean }> {
     const record = lookup(this.#store, network);
-    return { name: record.name, id: record.id, detached: await this.#sandboxes.disconnect(record, containerId) };
+    return {
+      name: record.name,
+      id: record.id,
+      detached: await this.#sandboxes.membership.disconnect(record, containerId),
+    };
   }
 
   /** Publishes and withdraws ports of a running container (see `PortChanges`). */

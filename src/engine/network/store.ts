@@ -58,6 +58,8 @@ export interface SandboxRecord extends Sandbox {
   published: PublishedPort[];
   /** Endpoint of the default route and of the published ports. */
   gatewayEndpoint?: string;
+  /** The default route was about to move to that endpoint: what the kernel has of it is not known. */
+  unsettled?: true;
   /** GwPriority by endpoint id. */
   priorities: Record<string, number>;
   /** For endpoints that are connected later. */

@@ -1,0 +1,115 @@
+/** Joins running containers to networks and takes them out, so that a crash at any step leaves what can be settled. */
+import { EngineError } from "#lib/errors.ts";
+import type { Netlink } from "#linux/netlink.ts";
+import type { Endpoints } from "./endpoints.ts";
+import { hostsText } from "./hosts.ts";
+import type { SandboxLinks } from "./links.ts";
+import type { Attachment } from "./plan.ts";
+import { ownNamespace } from "./sandbox-records.ts";
+import type { NetworkRecord, NetworkStore, SandboxRecord } from "./store.ts";
+import type { Endpoint } from "./types.ts";
+
+export interface MembershipParts {
+  store: NetworkStore;
+  endpoints: Endpoints;
+  links: SandboxLinks;
+  announce: (action: "connect" | "disconnect", endpoint: Endpoint, containerId: string) => void;
+}
+
+/**
+ * The record never names an interface that the kernel has not: a new one is made before it is written down, an old one
+ * removed after it is struck out. What a crash leaves beside the record is a stray port of a bridge, which recovery
+ * removes, and where the default route was about to move, the mark `unsettled`, by which `settle` moves it.
+ */
+export class Membership {
+  readonly #parts: MembershipParts;
+
+  constructor(parts: MembershipParts) {
+    this.#parts = parts;
+  }
+
+  /** Undefined where the container is not running. Throws "forbidden" where it is in the network; with an error nothing is left. */
+  async connect(attachment: Attachment, containerId: string): Promise<Endpoint | undefined> {
+    const { store, links, endpoints, announce } = this.#parts;
+    const { network } = attachment;
+    const before = store.sandboxes.get(containerId);
+    if (before === undefined) return undefined;
+    if (before.endpoints.some(({ networkId }) => networkId === network.id)) {
+      throw new EngineError(
+        "forbidden",
+        `endpoint with name ${before.containerName} already exists in network ${network.name}`,
+      );
+    }
+    const path = ownNamespace(before);
+    await endpoints.vacated([attachment]);
+    using socket = await links.enter(path);
+    const sandbox = store.sandboxes.get(containerId);
+    if (sandbox === undefined) return undefined;
+    const { interfacePrefix } = network.bridge;
+    const taken = new Set(sandbox.endpoints.map((endpoint) => endpoint.interface));
+    let number = 0;
+    while (taken.has(`${interfacePrefix}${number}`)) number++;
+    const names = { containerId, name: sandbox.containerName, hostname: sandbox.hostname };
+    const endpoint = endpoints.attach({ path, socket }, attachment, `${interfacePrefix}${number}`, names);
+    using undo = new DisposableStack();
+    undo.defer(() => this.settle(socket, sandbox));
+    undo.defer(() => endpoints.detach(endpoint));
+    this.#change(socket, sandbox, {
+      ...sandbox,
+      endpoints: [...sandbox.endpoints, endpoint],
+      priorities: { ...sandbox.priorities, [endpoint.endpointId]: attachment.gatewayPriority },
+    });
+    undo.move();
+    announce("connect", endpoint, containerId);
+    return endpoint;
+  }
+
+  /** False where the container is not running or not attached. */
+  async disconnect(network: NetworkRecord, containerId: string): Promise<boolean> {
+    const { store, links, endpoints, announce } = this.#parts;
+    const find = () => store.sandboxes.get(containerId)?.endpoints.find(({ networkId }) => networkId === network.id);
+    const before = store.sandboxes.get(containerId);
+    if (before === undefined || find() === undefined) return false;
+    using socket = await links.enter(ownNamespace(before));
+    const sandbox = store.sandboxes.get(containerId);
+    const endpoint = find();
+    if (sandbox === undefined || endpoint === undefined) return false;
+    const rest = { ...sandbox, endpoints: sandbox.endpoints.filter((one) => one !== endpoint) };
+    this.#change(socket, sandbox, rest, () => {
+      try {
+        endpoints.detach(endpoint);
+      } catch (error) {
+        // It is still there.
+        store.putSandbox(sandbox);
+        throw error;
+      }
+    });
+    announce("disconnect", endpoint, containerId);
+    return true;
+  }
+
+  /** Leads default route and ports to the endpoint that has them by the record, in the namespace of `socket`. */
+  settle(socket: Netlink, sandbox: SandboxRecord): void {
+    const { store, endpoints } = this.#parts;
+    const { unsettled: _, ...settled } = sandbox;
+    const gate = sandbox.endpoints.find(({ endpointId }) => endpointId === sandbox.gatewayEndpoint);
+    endpoints.route(socket, gate, true);
+    endpoints.unlead(sandbox.published);
+    if (gate !== undefined) endpoints.lead(sandbox.published, gate);
+    store.putSandbox(settled);
+  }
+
+  /** Stores a sandbox whose endpoints changed, does `work`, and moves route and ports to the endpoint that now has them. */
+  #change(socket: Netlink, before: SandboxRecord, changed: SandboxRecord, work: () => void = () => {}): void {
+    const { store, endpoints } = this.#parts;
+    const { gatewayEndpoint: _, ...rest } = changed;
+    const gate = endpoints.gate(rest.endpoints, rest.priorities);
+    const addresses = rest.endpoints.map(({ ipAddress }) => ipAddress);
+    const hosts = hostsText({ ...rest, addresses, extra: rest.extraHosts });
+    const after = { ...rest, hosts, ...(gate === undefined ? {} : { gatewayEndpoint: gate.endpointId }) };
+    const moves = gate?.endpointId !== before.gatewayEndpoint;
+    store.putSandbox(moves ? { ...after, unsettled: true } : after);
+    work();
+    if (moves) this.settle(socket, after);
+  }
+}
