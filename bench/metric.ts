@@ -32,7 +32,7 @@ export interface Group {
   /** Before each pair of runs, outside all timing. */
   prepare?(round: number): Promise<void>;
   setup?(target: Target): Promise<void>;
-  /** Rejects where something did not work; what it created is gone either way. */
+  /** Rejects where something did not work; what it created is gone either way, at the latest after `teardown`. */
   run(target: Target, round: number): Promise<Values>;
   teardown?(target: Target): Promise<void>;
 }

@@ -21,6 +21,7 @@ export function copy(workshop: Workshop): Group {
     runs: 5,
     needsDockerClient: true,
     settle: true,
+    // Containers stay until the last round: ext4 makes files slowly for a minute after many were removed.
     prepare: async (round) => {
       if (round > 0) return;
       await makeLarge(file);
@@ -42,9 +43,9 @@ export function copy(workshop: Workshop): Group {
         return { cp_in_300mb, cp_out_300mb, cp_in_5000_files };
       } finally {
         await rm(back, { force: true });
-        await target.discard(name);
       }
     },
+    teardown: async (target) => await target.removeContainers(),
   };
 }
 
