@@ -40,6 +40,7 @@ export async function applyChange(context: EngineContext, change: Change): Promi
   const target = targetOf(change.container);
   const ownPorts = networks.publishedPorts(id);
   const intent: ChangeIntent = {
+    startedAt: state.startedAt,
     mounts: [],
     unmounts: plan.mounts.remove.map(({ destination }) => destination),
     volumes: plan.mounts.add.flatMap(({ volume }) =>
@@ -49,7 +50,6 @@ export async function applyChange(context: EngineContext, change: Change): Promi
     ...(ownPorts && { ports: { published: ownPorts.published, ports: ownPorts.ports } }),
   };
   journal.write(id, intent);
-  undo.defer(() => journal.finish(id));
   if (asksForLimits(asked)) undo.defer(await changeLimits(context, id, next.hostConfig, asked));
   const gone = await applyMounts(context, change, target, intent);
   const before = files ? hostTexts(context, id) : undefined;

@@ -16,6 +16,8 @@ export const changeSchema: Schema = {
 
 /** What is needed, beside the container's record, to bring it back to what the record says. */
 export interface ChangeIntent {
+  /** Of the run that is changed; undefined in entries of older daemons. */
+  startedAt?: string;
   /** Before the change. */
   limits?: SavedLimits;
   /** Before the change. */

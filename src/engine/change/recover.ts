@@ -9,29 +9,40 @@ import type { ChangeIntent } from "./journal.ts";
 import { attach, detachById, readyMount, targetOf } from "./live-mounts.ts";
 
 /** Before the networks are recovered: they bring the kernel to what is written down of ports. */
-export function restorePorts({ journal, networks }: EngineContext): void {
+export function restorePorts({ journal, networks, containers }: EngineContext): void {
   for (const { container, intent } of journal.pending()) {
-    if (intent.ports !== undefined) networks.restorePorts(container, intent.ports);
+    if (intent.ports !== undefined && isOfRun(containers.find(container), intent))
+      networks.restorePorts(container, intent.ports);
   }
 }
 
-/** When containers are adopted and networks recovered. Never rejects: what cannot be brought back is logged. */
+/**
+ * When containers are adopted and networks recovered. Never rejects: what cannot be brought back is logged, and stays in
+ * the journal for the next start to try again (every step is idempotent).
+ */
 export async function undoChanges(context: EngineContext, living: ReadonlySet<string>): Promise<void> {
   const { journal, containers, volumes, log } = context;
   for (const { container: id, intent } of journal.pending()) {
     const container = containers.find(id);
-    const steps = container !== undefined && living.has(id) ? backSteps(context, container, intent) : [];
+    const steps = isOfRun(container, intent) && living.has(id) ? backSteps(context, container, intent) : [];
     steps.push(() => volumes.keepOnly(id, container?.record.mounts ?? [], intent.volumes));
-    steps.push(() => journal.finish(id));
+    let complete = true;
     log.info({ container: id }, "an unfinished change of a container is taken back");
     for (const step of steps) {
       try {
         await step();
       } catch (error) {
+        complete = false;
         log.error({ container: id, error: errorMessage(error) }, "cannot take back an unfinished change");
       }
     }
+    if (complete) journal.finish(id);
   }
+}
+
+/** An entry that stayed is none of a run that began since: the kernel's numbers may mean other mounts there. */
+function isOfRun(container: Container | undefined, { startedAt }: ChangeIntent): container is Container {
+  return container !== undefined && (startedAt === undefined || startedAt === container.state.startedAt);
 }
 
 function backSteps(context: EngineContext, container: Container, intent: ChangeIntent): (() => void | Promise<void>)[] {

@@ -55,23 +55,31 @@ async function carryOut(
   plan: ChangePlan,
   asked: Resources,
 ): Promise<void> {
-  const { containers, volumes, journal } = context;
+  const { containers, volumes, journal, log } = context;
+  const { id } = container;
   const before = { unsetEnv: [], ...container.record };
   await using session = new MountSession();
-  await using undo = new AsyncDisposableStack();
+  const undo = new AsyncDisposableStack();
   const change = { container, plan, asked, session, undo };
-  const afterwards = isRunning(container.state) ? await applyChange(context, change) : undefined;
+  let afterwards: (() => Promise<void>) | undefined;
   try {
-    journal.finish(container.id, () => {
-      volumes.acquire(container.id, plan.mounts.add);
-      volumes.keepOnly(container.id, plan.next.mounts);
+    if (isRunning(container.state)) afterwards = await applyChange(context, change);
+    journal.finish(id, () => {
+      volumes.acquire(id, plan.mounts.add);
+      volumes.keepOnly(id, plan.next.mounts);
       containers.replaceRecord(container, plan.next);
     });
   } catch (error) {
     Object.assign(container.record, before);
+    try {
+      await undo.disposeAsync();
+      journal.finish(id);
+    } catch (failure) {
+      // What is written down stays so: the next daemon takes it back.
+      log.error({ container: id, error: errorMessage(failure) }, "cannot take back a change");
+    }
     throw error;
   }
-  undo.move();
   await afterwards?.();
 }
 
