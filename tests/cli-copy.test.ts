@@ -111,6 +111,39 @@ test("to a container", async () => {
   ]);
 });
 
+test("a link is told with the place it means, though nothing is there", async () => {
+  await using engine = await startEngine();
+  const links =
+    "ln -s /nowhere lost; ln -s lost /chain; ln -s ../x/y /etc/up; ln -s /data /d; ln -s seed /data/s; ln -s a /a";
+  const box = await engine.run(["sh", "-c", `${links}; exec sleep 600`], { name: "box" });
+  await box.exec(["sh", "-c", "until [ -L /a ]; do usleep 10000; done"]);
+  for (const [path, target] of [
+    ["/lost", "/nowhere"],
+    ["/chain", "/nowhere"],
+    ["/etc/up", "/x/y"],
+    ["/d", "/data"],
+    ["/d/s", "/data/seed"],
+    ["/data", ""],
+  ]) {
+    const { headers } = await fetch(`http://localhost/v1.50/containers/box/archive?path=${path}`, {
+      method: "HEAD",
+      unix: engine.socket,
+    });
+    const stat = JSON.parse(atob(headers.get("x-docker-container-path-stat") ?? "")) as { linkTarget: string };
+    expect([path, stat.linkTarget]).toEqual([path, target]);
+  }
+  const made = await mkdtemp("/var/tmp/berth-cp-");
+  await fill(made);
+  for (const program of programs) {
+    expect(await engine[program](["cp", `${made}/dir`, "box:/lost"])).toMatchObject({ code: 0 });
+    expect((await box.exec(["sh", "-c", "readlink /lost; cat /nowhere/one; rm -r /nowhere"])).stdout).toBe(
+      "/nowhere\n1\n",
+    );
+  }
+  await rm(made, { recursive: true });
+  await box.remove({ force: true });
+});
+
 test("through pipes", async () => {
   await using engine = await startEngine();
   const box = await engine.run(["sleep", "600"], { name: "box" });

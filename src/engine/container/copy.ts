@@ -111,23 +111,35 @@ function resolve(root: string, path: string, container: Container, flags = 0): s
   }
 }
 
-/** Where a link leads in the end, inside the container; its own text where that is nowhere. */
+/** As many links as Linux follows (path_resolution(7)). */
+const MAX_LINKS = 40;
+
+/** Where a link leads in the end, inside the container, also where nothing is there. */
 function linkTarget(root: string, path: string): string {
-  const folder = posix.dirname(posix.join("/", path));
+  let target = posix.join("/", path);
+  for (let links = 0; links < MAX_LINKS; links++) {
+    const next = linkText(root, target);
+    if (next === undefined) return target;
+    target = next;
+  }
+  return target;
+}
+
+/** The path that a link's text means, from its folder's real place; undefined where `path` is no link, or nothing. */
+function linkText(root: string, path: string): string | undefined {
+  let fd: number;
   try {
-    const fd = openInRoot(root, path, O_PATH);
-    try {
-      return insideRoot(root, readlinkSync(`/proc/self/fd/${fd}`), path);
-    } finally {
-      closeFd(fd);
-    }
+    fd = openInRoot(root, posix.dirname(path), O_PATH | constants.O_DIRECTORY);
   } catch {
-    const fd = openInRoot(root, path, O_PATH | constants.O_NOFOLLOW);
-    try {
-      return posix.resolve(folder, readlinkSync(`/proc/self/fd/${fd}`));
-    } finally {
-      closeFd(fd);
-    }
+    return undefined;
+  }
+  try {
+    const folder = insideRoot(root, readlinkSync(`/proc/self/fd/${fd}`), posix.dirname(path));
+    return posix.resolve(folder, readlinkSync(`/proc/self/fd/${fd}/${posix.basename(path)}`));
+  } catch {
+    return undefined;
+  } finally {
+    closeFd(fd);
   }
 }
 
