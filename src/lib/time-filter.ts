@@ -22,6 +22,15 @@ export function parseUntil(text: string): bigint {
   const unix = /^(\d+)(?:\.(\d{1,9}))?$/.exec(text);
   if (unix !== null) return BigInt(unix[1] ?? 0) * 1_000_000_000n + BigInt((unix[2] ?? "").padEnd(9, "0"));
   const moment = parseTime(text) ?? parseTime(`${text}Z`) ?? parseTime(`${text}T00:00:00Z`) ?? parseTime(`${text}:00Z`);
-  if (moment === undefined) throw new EngineError("invalid", `invalid time '${text}'`);
+  if (moment === undefined) {
+    throw new EngineError("invalid", `failed to parse value as time or duration: ${JSON.stringify(text)}`);
+  }
   return moment;
+}
+
+/** The one moment of a prune's `until` filter; undefined without one. Throws "invalid", for a second one too. */
+export function untilFilter(values: readonly string[] = []): bigint | undefined {
+  const [text, ...more] = values;
+  if (more.length > 0) throw new EngineError("invalid", "more than one until filter specified");
+  return text === undefined ? undefined : parseUntil(text);
 }

@@ -2,6 +2,7 @@
 import type { ContainerListQuery, Filters } from "#api/types/query.ts";
 import { EngineError } from "#lib/errors.ts";
 import { NEVER, parseTime } from "#lib/time.ts";
+import { untilFilter } from "#lib/time-filter.ts";
 import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
 import { networkSettings, summaryPorts } from "./network.ts";
@@ -160,19 +161,15 @@ function matchesExpression(expression: string, text: string): boolean {
 const PRUNE_FILTERS = ["label", "label!", "until"];
 
 /** Stopped containers that a prune may take. Throws "invalid" for unknown filters. */
-export function selectPrunable(
-  context: EngineContext,
-  filters: Filters,
-  untilOf: (text: string) => bigint,
-): Container[] {
+export function selectPrunable(context: EngineContext, filters: Filters): Container[] {
   for (const name of Object.keys(filters)) {
     if (!PRUNE_FILTERS.includes(name)) throw new EngineError("invalid", `invalid filter '${name}'`);
   }
-  const until = filters["until"]?.map(untilOf) ?? [];
+  const until = untilFilter(filters["until"]);
   return context.containers.all().filter(({ state, record, removing }) => {
     if (removing || isRunning(state) || state.status === "restarting") return false;
     const created = parseTime(record.created) ?? 0n;
-    if (until.some((limit) => created > limit)) return false;
+    if (until !== undefined && created > until) return false;
     if (!matchesLabels(record.config.Labels, filters["label"] ?? [])) return false;
     return !(filters["label!"] ?? []).some((label) => matchesLabels(record.config.Labels, [label]));
   });

@@ -34,7 +34,6 @@ import { resizeTerminal } from "#engine/runtime/resize.ts";
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "#engine/runtime/detach-keys.ts";
 import { EngineError, withContext } from "#lib/errors.ts";
 import type { Hijack } from "#lib/http/hijack.ts";
-import { parseUntil } from "#lib/time-filter.ts";
 import { exportContainer, listChanges } from "./changes.ts";
 import { type CommitStores, commitContainer } from "./commit.ts";
 import type { Container } from "./container.ts";
@@ -168,7 +167,7 @@ export class ContainerService {
   async prune(filters: Filters): Promise<ContainersPruneResponse> {
     const deleted: string[] = [];
     let reclaimed = 0;
-    for (const container of selectPrunable(this.#context, filters, parseUntil)) {
+    for (const container of selectPrunable(this.#context, filters)) {
       const { bytes } = await this.#context.snapshots.usage(container.id);
       await removeContainer(this.#context, this.#lifecycle, container, { force: false, volumes: false });
       deleted.push(container.id);
