@@ -1,5 +1,4 @@
 /** Start, exit, stop, kill, restart: every change of a container's state goes through here, one at a time. */
-import { existsSync } from "node:fs";
 import { monitorFiles } from "#engine/runtime/conmon.ts";
 import type { ExitRecord } from "#engine/runtime/exits.ts";
 import { EngineError, errorMessage } from "#lib/errors.ts";
@@ -12,8 +11,7 @@ import { finishLog, watchLog } from "./logs.ts";
 import { announceMounts } from "./mount-events.ts";
 import { isRunning } from "./record.ts";
 import { nextDelay, shouldRestart } from "./restart-policy.ts";
-import { releaseNetwork, removeRemains } from "./remains.ts";
-import { removeBundle } from "./rootfs.ts";
+import { cleanUp, releaseNetwork } from "./remains.ts";
 import { MonitorWatch } from "./monitor-watch.ts";
 import { OomWatch } from "./oom-watch.ts";
 import { parseSignal } from "./signals.ts";
@@ -268,7 +266,7 @@ export class Lifecycle {
       container.run = undefined;
       await releaseNetwork(this.#context, container.id);
       announceMounts(this.#context, container, "unmount");
-      container.cleanup = this.#cleanUp(container, saved).then(() => finishLog(this.#context, container));
+      container.cleanup = cleanUp(this.#context, container, saved).then(() => finishLog(this.#context, container));
       announce(this.#context, container, "die", {
         exitCode: String(exit.code),
         execDuration: String((finished - started) / 1_000_000_000n),
@@ -278,25 +276,6 @@ export class Lifecycle {
     await vendorHooks(container);
     container.waits.exited({ code: exit.code });
     if (hostConfig.AutoRemove && !container.restartRequested && !container.removing) await this.#autoRemove(container);
-  }
-
-  /** What a client need not wait for. Never rejects. Without `saved` the exit file stays for the next daemon. */
-  async #cleanUp(container: Container, saved: boolean): Promise<void> {
-    const { runtime, layout, exits, log } = this.#context;
-    // Clients that are slow to take the last of the output keep nobody else waiting.
-    void container.console.close();
-    try {
-      if (existsSync(layout.runtimeState(container.id))) {
-        await runtime.delete(container.id);
-        await removeBundle(this.#context, container.id);
-      } else {
-        // Whoever removed the runtime's own state left the rest of the container to us.
-        await removeRemains(this.#context, container.id);
-      }
-      if (saved) exits.forget(container.id);
-    } catch (error) {
-      log.error({ container: container.id, error: errorMessage(error) }, "cannot clean up after a container");
-    }
   }
 
   #scheduleRestart(container: Container): void {

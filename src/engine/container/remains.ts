@@ -6,6 +6,7 @@ import { cgroupPath } from "#engine/spec/build.ts";
 import { errorMessage } from "#lib/errors.ts";
 import { removeGroup } from "#linux/cgroup-group.ts";
 import type { Layout } from "#store/layout.ts";
+import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
 import { removeBundle } from "./rootfs.ts";
 
@@ -29,6 +30,28 @@ export async function removeRemains(context: EngineContext, id: string): Promise
   // Starts that were cut off may have left more than one.
   while (await context.namespaces.unmount(layout.rootfs(id)));
   await removeBundle(context, id);
+}
+
+/**
+ * After an exit that the monitor told: what a client need not wait for. Never rejects. Without `saved` the exit file
+ * stays for the next daemon.
+ */
+export async function cleanUp(context: EngineContext, container: Container, saved: boolean): Promise<void> {
+  const { runtime, layout, exits, log } = context;
+  // Clients that are slow to take the last of the output keep nobody else waiting.
+  void container.console.close();
+  try {
+    if (existsSync(layout.runtimeState(container.id))) {
+      await runtime.delete(container.id);
+      await removeBundle(context, container.id);
+    } else {
+      // Whoever removed the runtime's own state left the rest of the container to us.
+      await removeRemains(context, container.id);
+    }
+    if (saved) exits.forget(container.id);
+  } catch (error) {
+    log.error({ container: container.id, error: errorMessage(error) }, "cannot clean up after a container");
+  }
 }
 
 /** Takes a container's network down. Never rejects: an exit must be told whatever the network says. */
