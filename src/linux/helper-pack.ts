@@ -13,6 +13,7 @@ import {
 } from "./helper-calls.ts";
 import { baseOf, parentOf } from "./helper-tree.ts";
 import type { IdMap } from "./id-map.ts";
+import { isMadeUp } from "./made-up.ts";
 import { ENOENT } from "./syscall-error.ts";
 
 export interface PackTreeRequest {
@@ -20,7 +21,7 @@ export interface PackTreeRequest {
   /** Clean path inside `root`, "" for itself: then the archive has the entries below it, but not itself. */
   readonly path: string;
   readonly mode: "layer" | "plain";
-  /** Name that the entry of `path` gets; "" for its own. */
+  /** Name that the entry of `path` gets; "" for its own. "/" makes all names begin with it, the first has no other. */
   readonly rename: string;
   /** For `TreeCalls`. */
   readonly ids?: IdMap;
@@ -37,7 +38,7 @@ export function packTree(request: PackTreeRequest, calls: TreeCalls): object {
   if (calls.stat(parent, base) === undefined) throw calls.fail("statx", `/${request.path}`, -ENOENT);
   writer.open(1);
   if (base === "" && request.rename === "") packing.children(root, "");
-  else packing.entry(parent, base, request.rename === "" ? base : request.rename);
+  else packing.entry(parent, base, request.rename === "" ? base : request.rename, true);
   writer.close();
   return {};
 }
@@ -49,6 +50,8 @@ class Packing {
   /** Where the first name of each file with several went. */
   readonly #links = new Map<string, string>();
   readonly #buffer = Buffer.alloc(256 * 1024);
+  /** What was asked for lies in a file system that the kernel makes up. */
+  #inMadeUp = false;
 
   constructor(calls: TreeCalls, writer: ArchiveWriter, layer: boolean) {
     this.#calls = calls;
@@ -57,11 +60,15 @@ class Packing {
   }
 
   children(dir: number, path: string): void {
-    for (const { name } of this.#calls.list(dir)) this.entry(dir, name, path === "" ? name : `${path}/${name}`);
+    const above = path === "" || path === "/" ? path : `${path}/`;
+    for (const { name } of this.#calls.list(dir)) this.entry(dir, name, above + name);
   }
 
-  /** `base` in `dir`, as `path`. What vanishes meanwhile is left out; sockets have no place in a tar. */
-  entry(dir: number, base: string, path: string): void {
+  /**
+   * `base` in `dir`, as `path`. What vanishes meanwhile is left out; sockets have no place in a tar. Of file systems
+   * that the kernel makes up there is only the mount point, unless one was `asked` for by name.
+   */
+  entry(dir: number, base: string, path: string, asked = false): void {
     const stat = this.#calls.stat(dir, base);
     if (stat === undefined) return;
     const type = stat.mode & S_IFMT;
@@ -79,7 +86,7 @@ class Packing {
     }
     if (stat.nlink > 1 && type !== S_IFDIR) this.#links.set(stat.identity, path);
     if (type === S_IFREG) this.#file(dir, base, entry);
-    else if (type === S_IFDIR) this.#directory(dir, base, entry, all);
+    else if (type === S_IFDIR) this.#directory(dir, base, entry, all, asked);
     else if (type === S_IFLNK) this.#writer.header({ ...entry, symlink: this.#calls.readLink(dir, base) });
     else this.#writer.header({ ...entry, major: stat.major, minor: stat.minor });
   }
@@ -102,12 +109,16 @@ class Packing {
     }
   }
 
-  #directory(dir: number, base: string, entry: OutgoingEntry, all: readonly Attribute[]): void {
+  #directory(dir: number, base: string, entry: OutgoingEntry, all: readonly Attribute[], asked: boolean): void {
     const fd = this.#calls.openDirectory(dir, base === "" ? "." : base);
     if (fd === -ENOENT) return;
     if (fd < 0) throw this.#calls.fail("openat", entry.path, fd);
     try {
       this.#writer.header(entry);
+      if (!this.#layer && !this.#inMadeUp && isMadeUp(fd)) {
+        if (!asked) return;
+        this.#inMadeUp = true;
+      }
       const opaque = all.some((a) => a.name === "trusted.overlay.opaque" && a.value[0] === 0x79 /* y */);
       if (this.#layer && opaque) this.#marker(`${entry.path}/.wh..wh..opq`, entry);
       this.children(fd, entry.path);

@@ -116,6 +116,7 @@ const NUMBERS = {
   fchown: [93, 55],
   umask: [95, 166],
   statfs: [137, 43],
+  fstatfs: [138, 44],
   setpriority: [141, 140],
   prctl: [157, 167],
   chroot: [161, 51],

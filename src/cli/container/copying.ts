@@ -175,7 +175,13 @@ function localStat(path: string, follow: boolean): Stats {
 /** Makes tar call the first part of each path otherwise, in the entries and in hard links, but not in symbolic ones. */
 function renaming(from: string, to: string): string[] {
   if (from === to) return [];
+  // The root's entries have no first part, only the slash before it.
+  if (from === "/") return ["--transform", `flags=rhS;s,^/,${replaced(to === "" ? "." : to)}/,`];
   const pattern = from.replaceAll(/[\\.*[\]^$,]/g, String.raw`\$&`);
-  const replacement = to.replaceAll(/[\\&,]/g, String.raw`\$&`);
-  return ["--transform", `flags=rhS;s,^${pattern}\\(/\\|$\\),${replacement}\\1,`];
+  return ["--transform", `flags=rhS;s,^${pattern}\\(/\\|$\\),${replaced(to)}\\1,`];
+}
+
+/** As sed takes it for a replacement. */
+function replaced(text: string): string {
+  return text.replaceAll(/[\\&,]/g, String.raw`\$&`);
 }

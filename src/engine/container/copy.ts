@@ -34,10 +34,9 @@ export async function copyFrom(
   const view = undo.use(await openView(context, container));
   const stat = statPath(view.path, path, container);
   const clean = cleanPath(followsLinks(path) ? resolve(view.path, path, container) : path);
-  const rename = baseName(path);
   undo.move();
   announce(context, container, "archive-path");
-  return { stat, stream: await packed(view, { path: clean, ...(rename !== "/" && { rename }) }, signal) };
+  return { stat, stream: await packed(view, { path: clean, rename: baseName(path) }, signal) };
 }
 
 /** Unpacks a tar, plain or compressed, in the folder `query.path`. Rejects "not-found", and "invalid" as Docker does. */
