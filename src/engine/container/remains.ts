@@ -106,7 +106,9 @@ function groupOf({ layout, containers }: EngineContext, id: string): string {
 }
 
 function strays(layout: Layout, living: ReadonlySet<string>): Set<string> {
-  return new Set([...names(layout.bundles), ...names(layout.runtimeRoot)].filter((id) => !living.has(id)));
+  // The runtime keeps a cache of its own among the states: compiled system call filters, in `.cache`.
+  const states = names(layout.runtimeRoot).filter((name) => !name.startsWith("."));
+  return new Set([...names(layout.bundles), ...states].filter((id) => !living.has(id)));
 }
 
 function names(folder: string): string[] {
