@@ -10,6 +10,3 @@ export const clientVersion = {
   Os: "linux",
   Arch: process.arch === "x64" ? "amd64" : process.arch,
 };
-
-/** Of `berth --version`. */
-export const versionLine = `Berth version ${programVersion}, build ${programCommit}`;

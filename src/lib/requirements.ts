@@ -12,6 +12,18 @@ export const libraryFolders: readonly string[] = [
   "/lib",
 ];
 
+/** Where distributions keep those that `--init` puts in front of a container's own program (tini, catatonit, podman, docker). */
+export const initPrograms: readonly string[] = [
+  "/usr/bin/docker-init",
+  "/usr/libexec/docker/docker-init",
+  "/usr/local/bin/docker-init",
+  "/usr/bin/tini-static",
+  "/usr/bin/catatonit",
+  "/usr/libexec/podman/catatonit",
+  "/usr/libexec/catatonit/catatonit",
+  "/usr/bin/tini",
+];
+
 export const libraries: readonly { readonly file: string; readonly debianPackage: string }[] = [
   { file: "libnftables.so.1", debianPackage: "libnftables1" },
   { file: "libarchive.so.13", debianPackage: "libarchive13" },

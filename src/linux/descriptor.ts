@@ -52,26 +52,10 @@ export function makeNode(path: string, mode: number, major = 0, minor = 0): void
   checked(doing, path, "fchmodat", AT_FDCWD, cString(path), mode & 0o7777);
 }
 
-/** Makes a named pipe. Throws kind "conflict" where the path exists. */
-export function makeFifo(path: string, mode: number): void {
-  makeNode(path, S_IFIFO | mode);
-}
-
 /** Sets the owner without following a link at the end of `path`. */
 export function lchown(path: string, uid: number, gid: number): void {
   const flags = AT_SYMLINK_NOFOLLOW;
   checked(`cannot change the owner of ${path}`, `${uid}:${gid}`, "fchownat", AT_FDCWD, cString(path), uid, gid, flags);
-}
-
-/** Sets access and modification time, in nanoseconds since 1970, without following a link. */
-export function setTimes(path: string, accessNs: bigint, modifiedNs: bigint): void {
-  const times = new BigUint64Array(4);
-  [accessNs, modifiedNs].forEach((time, i) => {
-    const nanoseconds = ((time % BILLION) + BILLION) % BILLION;
-    times[2 * i] = BigInt.asUintN(64, (time - nanoseconds) / BILLION);
-    times[2 * i + 1] = nanoseconds;
-  });
-  checked(`cannot set the times of ${path}`, path, "utimensat", AT_FDCWD, cString(path), times, AT_SYMLINK_NOFOLLOW);
 }
 
 /** The kernel's dev_t, as mknod and statx tell it (glibc's makedev). */
@@ -85,8 +69,6 @@ export const S_IFCHR = 0o020000;
 export const S_IFBLK = 0o060000;
 
 const F_DUPFD_CLOEXEC = 1030;
-
-const BILLION = 1_000_000_000n;
 
 function ready(doing: string, call: "read" | "write", fd: number, ...rest: Argument[]): number | undefined {
   const result = syscall(call, fd, ...rest);

@@ -78,12 +78,6 @@ export function unmount(target: string, options: { detach?: boolean } = {}): boo
   throw new SyscallError({ doing: `cannot unmount ${target}`, call: "umount2", args: target, errno: -result });
 }
 
-/** Moves what is mounted at `from` to `to`. */
-export function moveMountPoint(from: string, to: string): void {
-  const doing = `cannot move the mount ${from} to ${to}`;
-  checked(doing, to, "move_mount", AT_FDCWD, cString(from), AT_FDCWD, cString(to), 0);
-}
-
 /** The description of a mount that snapshots give (see the store); without `upper` an overlay is read-only. */
 export type MountDescription =
   OverlayDescription | { readonly type: "bind"; readonly source: string; readonly readOnly: boolean };

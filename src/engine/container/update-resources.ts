@@ -2,39 +2,7 @@
 import type { ContainerUpdateBody, Resources, RestartPolicy } from "#api/types/container.ts";
 import type { ResourcesSpec } from "#engine/spec/types.ts";
 import { EngineError } from "#lib/errors.ts";
-import { buildResources } from "#engine/spec/resources.ts";
-
-const NOTHING: Resources = {
-  CpuShares: 0,
-  Memory: 0,
-  NanoCpus: 0,
-  CgroupParent: "",
-  BlkioWeight: 0,
-  BlkioWeightDevice: null,
-  BlkioDeviceReadBps: null,
-  BlkioDeviceWriteBps: null,
-  BlkioDeviceReadIOps: null,
-  BlkioDeviceWriteIOps: null,
-  CpuPeriod: 0,
-  CpuQuota: 0,
-  CpuRealtimePeriod: 0,
-  CpuRealtimeRuntime: 0,
-  CpusetCpus: "",
-  CpusetMems: "",
-  Devices: null,
-  DeviceCgroupRules: null,
-  DeviceRequests: null,
-  MemoryReservation: 0,
-  MemorySwap: 0,
-  MemorySwappiness: null,
-  OomKillDisable: null,
-  PidsLimit: null,
-  Ulimits: null,
-  CpuCount: 0,
-  CpuPercent: 0,
-  IOMaximumIOps: 0,
-  IOMaximumBandwidth: 0,
-};
+import { buildResources, noLimits } from "#engine/spec/resources.ts";
 
 /** The limits that can change while a container exists; zero (null for `PidsLimit`) leaves one as it is. */
 const KEYS = [
@@ -57,8 +25,8 @@ const DEFAULT_CPU_PERIOD = 100_000;
 
 /** The limits of a request, with nothing where it names none. */
 export function askedResources(body: ContainerUpdateBody): Resources {
-  const named = Object.entries(body).filter(([key, value]) => value !== null && (key in NOTHING || key in KERNEL));
-  return { ...NOTHING, ...(Object.fromEntries(named) as Partial<Resources>) };
+  const named = Object.entries(body).filter(([key, value]) => value !== null && (key in noLimits || key in KERNEL));
+  return { ...noLimits, ...(Object.fromEntries(named) as Partial<Resources>) };
 }
 
 const KERNEL = { KernelMemory: 0, KernelMemoryTCP: 0 };

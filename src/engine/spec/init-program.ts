@@ -1,22 +1,11 @@
 /** Finds the program that `--init` puts in front of a container's own. */
 import { closeSync, existsSync, openSync, readSync } from "node:fs";
-
-/** Static ones only: the image need not hold a dynamic linker. Packages: tini (tini-static), catatonit, podman, docker. */
-const CANDIDATES = [
-  "/usr/bin/docker-init",
-  "/usr/libexec/docker/docker-init",
-  "/usr/local/bin/docker-init",
-  "/usr/bin/tini-static",
-  "/usr/bin/catatonit",
-  "/usr/libexec/podman/catatonit",
-  "/usr/libexec/catatonit/catatonit",
-  "/usr/bin/tini",
-];
+import { initPrograms } from "#lib/requirements.ts";
 
 export const initRemedy = "install the package tini or catatonit";
 
-/** Path of the first installed static init program, undefined where there is none. */
-export function findInit(candidates: readonly string[] = CANDIDATES): string | undefined {
+/** Path of the first installed static init program (the image need not hold a dynamic linker); undefined where there is none. */
+export function findInit(candidates = initPrograms): string | undefined {
   return candidates.find((path) => existsSync(path) && isStaticElf(path));
 }
 

@@ -9,6 +9,39 @@ type BlockIO = NonNullable<ResourcesSpec["blockIO"]>;
 /** CFS period that `--cpus` is measured against, in microseconds. */
 const NANO_CPU_PERIOD = 100_000;
 
+/** No limit at all, as a container has it that asks for none. */
+export const noLimits: Resources = {
+  CpuShares: 0,
+  Memory: 0,
+  NanoCpus: 0,
+  CgroupParent: "",
+  BlkioWeight: 0,
+  BlkioWeightDevice: null,
+  BlkioDeviceReadBps: null,
+  BlkioDeviceWriteBps: null,
+  BlkioDeviceReadIOps: null,
+  BlkioDeviceWriteIOps: null,
+  CpuPeriod: 0,
+  CpuQuota: 0,
+  CpuRealtimePeriod: 0,
+  CpuRealtimeRuntime: 0,
+  CpusetCpus: "",
+  CpusetMems: "",
+  Devices: null,
+  DeviceCgroupRules: null,
+  DeviceRequests: null,
+  MemoryReservation: 0,
+  MemorySwap: 0,
+  MemorySwappiness: null,
+  OomKillDisable: null,
+  PidsLimit: null,
+  Ulimits: null,
+  CpuCount: 0,
+  CpuPercent: 0,
+  IOMaximumIOps: 0,
+  IOMaximumBandwidth: 0,
+};
+
 /**
  * The resources of the spec; also what `update` hands to the runtime (with no device rules).
  * Expects values that `validateResources` let pass. Throws kind "invalid" for a block device that is not there.

@@ -18,6 +18,7 @@ import { type HostFacts, readHostFacts } from "./host.ts";
 import { specJson } from "./json.ts";
 import type { RuntimeSpec } from "./types.ts";
 import { validateContainer } from "./validate.ts";
+import { noLimits } from "./resources.ts";
 
 /** Static, and the only program that the tests' containers need. */
 const BUSYBOX = "/bin/busybox";
@@ -53,35 +54,7 @@ export function emptyConfig(changes: Partial<ContainerConfig> = {}): ContainerCo
 
 export function emptyHostConfig(changes: Partial<HostConfig> = {}): HostConfig {
   const zero = {
-    CpuShares: 0,
-    Memory: 0,
-    NanoCpus: 0,
-    CgroupParent: "",
-    BlkioWeight: 0,
-    BlkioWeightDevice: null,
-    BlkioDeviceReadBps: null,
-    BlkioDeviceWriteBps: null,
-    BlkioDeviceReadIOps: null,
-    BlkioDeviceWriteIOps: null,
-    CpuPeriod: 0,
-    CpuQuota: 0,
-    CpuRealtimePeriod: 0,
-    CpuRealtimeRuntime: 0,
-    CpusetCpus: "",
-    CpusetMems: "",
-    Devices: null,
-    DeviceCgroupRules: null,
-    DeviceRequests: null,
-    MemoryReservation: 0,
-    MemorySwap: 0,
-    MemorySwappiness: null,
-    OomKillDisable: null,
-    PidsLimit: null,
-    Ulimits: null,
-    CpuCount: 0,
-    CpuPercent: 0,
-    IOMaximumIOps: 0,
-    IOMaximumBandwidth: 0,
+    ...noLimits,
     Binds: null,
     ContainerIDFile: "",
     PortBindings: null,

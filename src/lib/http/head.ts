@@ -11,16 +11,10 @@ export interface RequestHead {
   headers: Map<string, string>;
 }
 
-export interface ResponseHead {
-  status: number;
-  headers: Map<string, string>;
-}
-
 /** How the body after a head is delimited. */
 export type Framing = { kind: "none" } | { kind: "length"; length: number } | { kind: "chunked" } | { kind: "close" };
 
 const requestLine = /^([A-Z]+) (\S+) HTTP\/1\.([01])$/;
-const statusLine = /^HTTP\/1\.[01] (\d{3})(?: .*)?$/;
 const fieldLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/;
 
 /** `text` is what stands before the empty line. Throws kind "invalid". */
@@ -34,15 +28,6 @@ export function parseRequestHead(text: string): RequestHead {
     minor: Number(match[3]),
     headers: parseFields(lines),
   };
-}
-
-/** Throws kind "unavailable": the other side does not speak HTTP/1. */
-export function parseResponseHead(text: string): ResponseHead {
-  const lines = text.split("\r\n");
-  const match = statusLine.exec(lines[0] ?? "");
-  if (match === null)
-    throw new EngineError("unavailable", `malformed HTTP response: ${JSON.stringify(text.slice(0, 40))}`);
-  return { status: Number(match[1]), headers: parseFields(lines) };
 }
 
 function parseFields(lines: string[]): Map<string, string> {

@@ -1,19 +1,7 @@
 /** Checks of what must be installed beside Berth. */
-import { libraries, libraryFolders, programFolders } from "#lib/requirements.ts";
+import { initPrograms, libraries, libraryFolders, programFolders } from "#lib/requirements.ts";
 import { fail, type Finding, ok, warn } from "./finding.ts";
 import type { HostFiles } from "./host.ts";
-
-/** Those that put an init program in front of a container's own, wherever distributions keep them. */
-const initPrograms = [
-  "/usr/bin/docker-init",
-  "/usr/libexec/docker/docker-init",
-  "/usr/local/bin/docker-init",
-  "/usr/bin/tini-static",
-  "/usr/bin/catatonit",
-  "/usr/libexec/podman/catatonit",
-  "/usr/libexec/catatonit/catatonit",
-  "/usr/bin/tini",
-];
 
 export async function programFindings(host: HostFiles, search: string): Promise<Finding[]> {
   const find = (name: string): string | null => Bun.which(name, { PATH: `${search}:${programFolders}` });
