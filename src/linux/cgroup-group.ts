@@ -1,6 +1,7 @@
 /** One control group across every mounted hierarchy: is it frozen, end what is in it, take it away. */
-import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { textOf } from "#lib/absent.ts";
 import { listMounts } from "./mountinfo.ts";
 
 /** Where the group `path` (absolute below each hierarchy's root) exists. */
@@ -14,14 +15,15 @@ export function groupFolders(path: string): string[] {
 /** Whether the group's processes are frozen, whoever froze them. */
 export function isFrozen(path: string): boolean {
   return groupFolders(path).some(
-    (folder) => read(join(folder, "cgroup.freeze")) === "1" || /^(FROZEN|FREEZING)$/.test(freezerState(folder)),
+    (folder) =>
+      textOf(join(folder, "cgroup.freeze")).trim() === "1" || /^(FROZEN|FREEZING)$/.test(freezerState(folder)),
   );
 }
 
 /** Lets frozen processes run again. No error where nothing is frozen. */
 export function thaw(path: string): void {
   for (const folder of groupFolders(path)) {
-    if (read(join(folder, "cgroup.freeze")) === "1") writeFileSync(join(folder, "cgroup.freeze"), "0");
+    if (textOf(join(folder, "cgroup.freeze")).trim() === "1") writeFileSync(join(folder, "cgroup.freeze"), "0");
     if (freezerState(folder) !== "") writeFileSync(join(folder, "freezer.state"), "THAWED");
   }
 }
@@ -51,7 +53,7 @@ export function groupProcesses(path: string): number[] {
 }
 
 function processesBelow(folder: string): number[] {
-  return [...read(join(folder, "cgroup.procs")).split("\n"), ...children(folder).flatMap(processesBelow)]
+  return [...textOf(join(folder, "cgroup.procs")).trim().split("\n"), ...children(folder).flatMap(processesBelow)]
     .map(Number)
     .filter((pid) => pid > 0);
 }
@@ -76,7 +78,7 @@ function children(folder: string): string[] {
 }
 
 function freezerState(folder: string): string {
-  return read(join(folder, "freezer.state"));
+  return textOf(join(folder, "freezer.state")).trim();
 }
 
 function kill(pid: number): void {
@@ -84,14 +86,5 @@ function kill(pid: number): void {
     process.kill(pid, "SIGKILL");
   } catch {
     // Ended by itself.
-  }
-}
-
-/** Trimmed; empty where there is no such file. */
-function read(file: string): string {
-  try {
-    return readFileSync(file, "latin1").trim();
-  } catch {
-    return "";
   }
 }

@@ -1,6 +1,7 @@
 /** The limits of a control group as its files say them: remembered before a change, put back where the change fails. */
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { readGroupFile } from "./cgroup-file.ts";
 import { groupFolders } from "./cgroup-group.ts";
 
 /** What the files of a group held, by path. */
@@ -35,7 +36,7 @@ export function saveLimits(path: string): SavedLimits {
   const saved: Record<string, string> = {};
   for (const folder of groupFolders(path)) {
     for (const name of FILES) {
-      const text = read(join(folder, name));
+      const text = readGroupFile(folder, name)?.trim();
       if (text !== undefined) saved[join(folder, name)] = text;
     }
   }
@@ -44,7 +45,10 @@ export function saveLimits(path: string): SavedLimits {
 
 /** Writes back what differs. Throws the kernel's refusal where one of the limits cannot be had any more. */
 export function restoreLimits(saved: SavedLimits): void {
-  const differs = ([file, text]: readonly [string, string]) => ![text, undefined].includes(read(file));
+  const differs = ([file, text]: readonly [string, string]) => {
+    const now = readGroupFile(dirname(file), basename(file))?.trim();
+    return now !== undefined && now !== text;
+  };
   let refusal: Error | undefined;
   // A limit may be kept from its old value by another one: memory by memory with swap.
   for (let pass = 0; pass < PASSES; pass++) {
@@ -70,15 +74,7 @@ const UNLIMITED = {
 export function liftLimit(path: string, what: keyof typeof UNLIMITED): void {
   for (const folder of groupFolders(path)) {
     for (const [name, text] of Object.entries(UNLIMITED[what])) {
-      if (read(join(folder, name)) !== undefined) writeFileSync(join(folder, name), text);
+      if (readGroupFile(folder, name)?.trim() !== undefined) writeFileSync(join(folder, name), text);
     }
-  }
-}
-
-function read(file: string): string | undefined {
-  try {
-    return readFileSync(file, "latin1").trim();
-  } catch {
-    return undefined;
   }
 }

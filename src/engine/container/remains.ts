@@ -1,8 +1,9 @@
 /** Takes away what a container's run leaves in the kernel, also where the runtime knows nothing of it any more. */
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { killMonitors } from "#engine/runtime/monitors.ts";
 import { cgroupPath } from "#engine/spec/build.ts";
+import { namesIn } from "#lib/absent.ts";
 import { errorMessage } from "#lib/errors.ts";
 import { removeGroup } from "#linux/cgroup-group.ts";
 import type { Layout } from "#store/layout.ts";
@@ -79,10 +80,10 @@ export async function removeStrays(context: EngineContext, living: ReadonlySet<s
     }
   }
   const known = (id: string) => containers.find(id)?.id === id;
-  for (const id of names(layout.exits)) {
+  for (const id of namesIn(layout.exits)) {
     if (!known(id)) rmSync(join(layout.exits, id), { recursive: true, force: true });
   }
-  for (const id of names(layout.containers)) {
+  for (const id of namesIn(layout.containers)) {
     if (!known(id)) rmSync(layout.container(id), { recursive: true, force: true });
   }
   for (const { key } of snapshots.list()) {
@@ -107,10 +108,6 @@ function groupOf({ layout, containers }: EngineContext, id: string): string {
 
 function strays(layout: Layout, living: ReadonlySet<string>): Set<string> {
   // The runtime keeps a cache of its own among the states: compiled system call filters, in `.cache`.
-  const states = names(layout.runtimeRoot).filter((name) => !name.startsWith("."));
-  return new Set([...names(layout.bundles), ...states].filter((id) => !living.has(id)));
-}
-
-function names(folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder) : [];
+  const states = namesIn(layout.runtimeRoot).filter((name) => !name.startsWith("."));
+  return new Set([...namesIn(layout.bundles), ...states].filter((id) => !living.has(id)));
 }

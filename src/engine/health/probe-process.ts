@@ -1,8 +1,9 @@
 /** Ends probes with all that they started, and finds those that a dead daemon left behind. */
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { monitorFiles } from "#engine/runtime/conmon.ts";
 import { commandLine, readPid } from "#engine/runtime/monitors.ts";
+import { namesIn, textOf } from "#lib/absent.ts";
 import { processGroup } from "#linux/process.ts";
 import type { Layout } from "#store/layout.ts";
 
@@ -23,12 +24,12 @@ export function endStrayProbes(layout: Layout, living: ReadonlySet<string>): voi
     if (words.some((word) => basename(word) === PROBE_FILE) && words.some((word) => living.has(word))) killProbe(pid);
   }
   for (const id of living) {
-    for (const exec of entries(layout.execs(id))) {
+    for (const exec of namesIn(layout.execs(id))) {
       const folder = layout.exec(id, exec);
-      if (!entries(folder).includes(PROBE_FILE)) continue;
+      if (!namesIn(folder).includes(PROBE_FILE)) continue;
       const pid = readPid(monitorFiles.pid(folder));
       // Its runtime died first: the group is what tells the probe from a later process of the same number.
-      if (pid !== undefined && read(`/proc/${pid}/cgroup`).includes(id)) killWithGroup(pid, process.pid);
+      if (pid !== undefined && textOf(`/proc/${pid}/cgroup`).includes(id)) killWithGroup(pid, process.pid);
       rmSync(folder, { recursive: true, force: true });
     }
   }
@@ -51,27 +52,9 @@ function kill(pid: number): void {
 
 function childrenOf(pid: number): number[] {
   const tasks = `/proc/${pid}/task`;
-  return entries(tasks).flatMap((task) => numbers(read(join(tasks, task, "children")).split(" ")));
+  return namesIn(tasks).flatMap((task) => numbers(textOf(join(tasks, task, "children")).split(" ")));
 }
 
 function numbers(words: readonly string[]): number[] {
   return words.map(Number).filter((number) => Number.isInteger(number) && number > 0);
-}
-
-/** Empty where the folder is not there (any more). */
-function entries(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
-/** Empty where the file is not there (any more). */
-function read(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return "";
-  }
 }

@@ -1,6 +1,6 @@
 /** Where the host's own apt takes a distribution from (sources.list(5), both forms): images are made from the same place. */
-import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { namesIn, textOf } from "#lib/absent.ts";
 import type { Suite } from "./distribution.ts";
 import { parseStanza, parseStanzas } from "./stanza.ts";
 
@@ -18,9 +18,14 @@ export interface AptSource {
 /** Everything that `/etc/apt` (or `folder`) names as a source of binary packages by http. */
 export function readAptSources(folder = "/etc/apt"): AptSource[] {
   const parts = join(folder, "sources.list.d");
-  const files = [join(folder, "sources.list"), ...list(parts).map((name) => join(parts, name))];
+  const files = [
+    join(folder, "sources.list"),
+    ...namesIn(parts)
+      .toSorted()
+      .map((name) => join(parts, name)),
+  ];
   return files.flatMap((file) => {
-    const text = read(file);
+    const text = textOf(file);
     return file.endsWith(".sources") ? parseDeb822(text) : file.endsWith(".list") ? parseLines(text) : [];
   });
 }
@@ -29,7 +34,7 @@ export function readAptSources(folder = "/etc/apt"): AptSource[] {
 export function sourceOf(
   suite: Suite,
   sources: readonly AptSource[],
-  osRelease = read("/etc/os-release"),
+  osRelease = textOf("/etc/os-release"),
 ): { main?: AptSource; security?: AptSource } {
   const host = parseStanza(osRelease.replaceAll("=", ": ").replaceAll('"', ""));
   const release = host.get("id") === suite.distribution.id ? host.get("version_codename") : undefined;
@@ -97,20 +102,4 @@ function describe(
 
 function words(text = ""): string[] {
   return text.split(/\s+/).filter((word) => word !== "");
-}
-
-function list(folder: string): string[] {
-  try {
-    return readdirSync(folder).toSorted();
-  } catch {
-    return [];
-  }
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return "";
-  }
 }
