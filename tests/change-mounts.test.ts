@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { chownSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import type { Mount } from "#api/types/container.ts";
+import type { Mount } from "#api/types/container-config.ts";
 import { change, mountPoints, shell } from "./harness/change.ts";
 import { type Engine, startEngine } from "./harness/engine.ts";
 import { until } from "./harness/process.ts";

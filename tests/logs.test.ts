@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { LogConfig } from "#api/types/container.ts";
+import type { LogConfig } from "#api/types/container-config.ts";
 import { startEngine } from "./harness/engine.ts";
 import { testImage } from "./harness/image.ts";
 import { until } from "./harness/process.ts";

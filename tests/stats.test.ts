@@ -1,7 +1,7 @@
 /** `stats`: what the API tells against what the kernel's files say, and what the command line makes of it. */
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import type { ContainerStats, CpuStats } from "#api/types/container.ts";
+import type { ContainerStats, CpuStats } from "#api/types/container-stats.ts";
 import type { Box } from "./harness/box.ts";
 import { type Engine, startEngine } from "./harness/engine.ts";
 import { until } from "./harness/process.ts";

@@ -1,5 +1,6 @@
 /** One container, by the API calls that tests make of it. */
-import type { ContainerCreateBody, ContainerInspect, WaitResponse } from "#api/types/container.ts";
+import type { ContainerCreateBody } from "#api/types/container-config.ts";
+import type { ContainerInspect, WaitResponse } from "#api/types/container.ts";
 import { demultiplex, type Hijacked, type Wire } from "./wire.ts";
 
 /** The body of `/containers/create`, and the name that goes into its query. */

@@ -1,6 +1,6 @@
 /** Schemas of mounts and published ports, which bodies of several sorts have. */
 import { z } from "zod";
-import type { Mount, PortMap } from "#api/types/container.ts";
+import type { Mount, PortMap } from "#api/types/container-config.ts";
 import { flag, integer, list, omitEmpty, oneOf, text, textList, textMap } from "./decode.ts";
 
 const mountTypes = ["", "bind", "volume", "tmpfs", "npipe", "cluster", "image"] as const;

@@ -3,12 +3,12 @@ import { z } from "zod";
 import type {
   ContainerConfig,
   ContainerCreateRequest,
-  ContainerUpdateBody,
   HealthConfig,
   HostConfig,
   Resources,
   RestartPolicy,
-} from "#api/types/container.ts";
+} from "#api/types/container-config.ts";
+import type { ContainerUpdateBody } from "#api/types/container.ts";
 import {
   consoleSize,
   flag,

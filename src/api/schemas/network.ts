@@ -6,7 +6,7 @@ import type {
   NetworkCreateBody,
   NetworkDisconnectBody,
 } from "#api/types/network.ts";
-import type { NetworkingConfig } from "#api/types/container.ts";
+import type { NetworkingConfig } from "#api/types/container-config.ts";
 import { flag, integer, list, optionalFlag, text, textList, textMap } from "./decode.ts";
 
 export const endpointSchema: z.ZodType<Partial<EndpointSettings> | null> = z

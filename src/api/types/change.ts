@@ -1,5 +1,5 @@
 /** `Changes` in the body of `POST /containers/{id}/update`: what a container is given and what is taken from it. */
-import type { List, Mount, PortMap, StringMap } from "./container.ts";
+import type { List, Mount, PortMap, StringMap } from "./container-config.ts";
 import type { EndpointSettings } from "./network.ts";
 
 /** Adds to a list and takes from it; what is removed goes first, so that both together replace. */

@@ -1,5 +1,5 @@
 /** Wire object of `GET /events` (Engine API v1.50). */
-import type { StringMap } from "./container.ts";
+import type { StringMap } from "./container-config.ts";
 
 export type EventType =
   | "builder"

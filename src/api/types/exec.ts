@@ -1,5 +1,5 @@
 /** Wire objects of `/exec` (Engine API v1.50). */
-import type { List, Nullable } from "./container.ts";
+import type { List, Nullable } from "./container-config.ts";
 
 /** What the edge makes of the body of `POST /containers/{id}/exec`. */
 export interface ExecConfig {

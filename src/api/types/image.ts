@@ -1,5 +1,5 @@
 /** Wire objects of `/images` and `/auth` (Engine API v1.50). */
-import type { HealthConfig, List, StringMap, StringSet } from "./container.ts";
+import type { HealthConfig, List, StringMap, StringSet } from "./container-config.ts";
 import type { Platform } from "./system.ts";
 
 /** An OCI descriptor with Docker's field order. */

@@ -1,5 +1,5 @@
 /** Wire objects of `/networks` (Engine API v1.50). */
-import type { List, StringMap } from "./container.ts";
+import type { List, StringMap } from "./container-config.ts";
 
 export interface EndpointIpamConfig {
   IPv4Address?: string;

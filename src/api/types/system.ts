@@ -1,5 +1,6 @@
 /** Wire objects of `/info`, `/version`, `/system/df` and errors (Engine API v1.50). */
-import type { ContainerSummary, List, StringMap } from "./container.ts";
+import type { List, StringMap } from "./container-config.ts";
+import type { ContainerSummary } from "./container.ts";
 import type { ImageSummary } from "./image.ts";
 import type { Volume } from "./volume.ts";
 

@@ -1,5 +1,5 @@
 /** Wire objects of `/volumes` (Engine API v1.50). */
-import type { List, StringMap } from "./container.ts";
+import type { List, StringMap } from "./container-config.ts";
 
 export interface Volume {
   CreatedAt?: string;

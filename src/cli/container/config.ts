@@ -6,7 +6,7 @@ import type {
   RestartPolicyName,
   StringMap,
   StringSet,
-} from "#api/types/container.ts";
+} from "#api/types/container-config.ts";
 import { quote } from "../go.ts";
 import type { Parsed, Values } from "../flags.ts";
 import { isCdiName, parseDevice } from "./device-spec.ts";

@@ -1,6 +1,6 @@
 /** Creates a container from the options of `run` or `create`: pulls what is missing, keeps the id file. */
 import { openSync, closeSync, statSync, unlinkSync, writeSync } from "node:fs";
-import type { ContainerCreateBody, ContainerCreateResponse } from "#api/types/container.ts";
+import type { ContainerCreateBody, ContainerCreateResponse } from "#api/types/container-config.ts";
 import { errorMessage } from "#lib/errors.ts";
 import { DaemonError } from "../connection.ts";
 import { ExitError } from "../errors.ts";

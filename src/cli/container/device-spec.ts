@@ -1,6 +1,12 @@
 /** Reads `--device`, `--device-read-bps` and their like, `--gpus` and `--ulimit`. */
 import { normalize } from "node:path/posix";
-import type { DeviceMapping, DeviceRequest, ThrottleDevice, Ulimit, WeightDevice } from "#api/types/container.ts";
+import type {
+  DeviceMapping,
+  DeviceRequest,
+  ThrottleDevice,
+  Ulimit,
+  WeightDevice,
+} from "#api/types/container-config.ts";
 import { splitCsv } from "../kinds.ts";
 import { parseBytes } from "../units.ts";
 import { parseInteger } from "../go.ts";

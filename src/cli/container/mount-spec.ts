@@ -1,6 +1,6 @@
 /** Reads `--mount` and `--volume`. */
 import { resolve } from "node:path";
-import type { Mount, MountPropagation, MountType } from "#api/types/container.ts";
+import type { Mount, MountPropagation, MountType } from "#api/types/container-config.ts";
 import { splitCsv } from "../kinds.ts";
 import { parseBool } from "../go.ts";
 import { parseBytes } from "../units.ts";

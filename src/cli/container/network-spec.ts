@@ -1,5 +1,5 @@
 /** Reads `--network` and turns the network options of run and create into endpoint settings. */
-import type { NetworkingConfig } from "#api/types/container.ts";
+import type { NetworkingConfig } from "#api/types/container-config.ts";
 import type { EndpointSettings } from "#api/types/network.ts";
 import { splitCsv } from "../kinds.ts";
 import { quote } from "../go.ts";

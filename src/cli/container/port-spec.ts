@@ -1,5 +1,5 @@
 /** Reads `--publish` and `--expose` (docker/go-connections nat's language). */
-import type { PortMap } from "#api/types/container.ts";
+import type { PortMap } from "#api/types/container-config.ts";
 import { parseInteger } from "../go.ts";
 
 interface PortRange {

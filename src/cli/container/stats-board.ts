@@ -1,5 +1,5 @@
 /** The containers that `stats` shows, each kept fresh by a stream of its own. */
-import type { ContainerStats } from "#api/types/container.ts";
+import type { ContainerStats } from "#api/types/container-stats.ts";
 import { type Connection, jsonLines } from "../connection.ts";
 import type { StatsEntry } from "./stats-row.ts";
 

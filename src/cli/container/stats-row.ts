@@ -1,5 +1,5 @@
 /** A container's use of the machine as the placeholders of `stats --format` print it, by Docker's formulas. */
-import type { ContainerStats, CpuStats } from "#api/types/container.ts";
+import type { ContainerStats, CpuStats } from "#api/types/container-stats.ts";
 import type { Headers } from "../format.ts";
 import { Row } from "../template/value.ts";
 import { binarySize, humanSize, shortId } from "../units.ts";

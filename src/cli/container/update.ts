@@ -1,5 +1,6 @@
 /** `berth update`: changes limits, restart policy and what containers are joined to. */
-import type { ContainerUpdateBody, ContainerUpdateResponse, RestartPolicyName } from "#api/types/container.ts";
+import type { RestartPolicyName } from "#api/types/container-config.ts";
+import type { ContainerUpdateBody, ContainerUpdateResponse } from "#api/types/container.ts";
 import type { SystemVersion } from "#api/types/system.ts";
 import { verb as define } from "../command.ts";
 import { forEach } from "../each.ts";

@@ -1,6 +1,6 @@
 /** Every setting of the daemon, once: what flags, configuration file, help and reload know comes from here. */
 import { z } from "zod";
-import type { Ulimit } from "#api/types/container.ts";
+import type { Ulimit } from "#api/types/container-config.ts";
 import type { RuntimeProgram } from "#engine/runtime/runtimes.ts";
 import { formatPrefix, networkOf, parseIpv4, parsePrefix } from "#lib/ipv4.ts";
 import { choice, count, fixed, list, named, parsed, path, text, toggle } from "./setting.ts";

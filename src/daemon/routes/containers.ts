@@ -1,12 +1,10 @@
 /** Routes of `/containers` and what they need of an engine. */
+import type { ContainerConfig, ContainerCreateRequest, ContainerCreateResponse } from "#api/types/container-config.ts";
+import type { ContainerStats } from "#api/types/container-stats.ts";
 import type {
   CommitResponse,
-  ContainerConfig,
-  ContainerCreateRequest,
-  ContainerCreateResponse,
   ContainerInspect,
   ContainersPruneResponse,
-  ContainerStats,
   ContainerSummary,
   ContainerUpdateBody,
   ContainerUpdateResponse,

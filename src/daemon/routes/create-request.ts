@@ -1,5 +1,5 @@
 /** Makes a create request of any API version one of the newest: defaults and fields meant something else before. */
-import type { ContainerCreateRequest, Mount } from "#api/types/container.ts";
+import type { ContainerCreateRequest, Mount } from "#api/types/container-config.ts";
 import type { EndpointSettings } from "#api/types/network.ts";
 import { EngineError } from "#lib/errors.ts";
 import { compareVersions } from "../api.ts";

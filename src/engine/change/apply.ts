@@ -1,5 +1,5 @@
 /** Does to a running container what a change asks for, with the undo of each step. */
-import type { Resources } from "#api/types/container.ts";
+import type { Resources } from "#api/types/container-config.ts";
 import type { Container } from "#engine/container/container.ts";
 import type { EngineContext } from "#engine/container/context.ts";
 import { changeLimits, limitsOf } from "#engine/container/live-limits.ts";

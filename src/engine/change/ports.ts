@@ -1,6 +1,6 @@
 /** Which ports a container publishes after a change. */
 import type { PortSelector } from "#api/types/change.ts";
-import type { PortBinding, PortMap } from "#api/types/container.ts";
+import type { PortBinding, PortMap } from "#api/types/container-config.ts";
 import type { ContainerRecord } from "#engine/container/record.ts";
 import { parsePortKey, portRequests, type PublishedPort } from "#engine/network/ports.ts";
 import { EngineError } from "#lib/errors.ts";

@@ -1,5 +1,6 @@
 /** Makes an image of what a container has changed. */
-import type { CommitResponse, ContainerConfig } from "#api/types/container.ts";
+import type { ContainerConfig } from "#api/types/container-config.ts";
+import type { CommitResponse } from "#api/types/container.ts";
 import type { ContainerCommitQuery } from "#api/types/query.ts";
 import { applyChanges } from "#engine/image/changes.ts";
 import { parseTagName } from "#engine/image/tag.ts";

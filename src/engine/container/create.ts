@@ -5,7 +5,7 @@ import type {
   ContainerCreateRequest,
   ContainerCreateResponse,
   HostConfig,
-} from "#api/types/container.ts";
+} from "#api/types/container-config.ts";
 import type { Platform } from "#api/types/system.ts";
 import { wireConfig } from "#engine/image/inspect.ts";
 import { Console } from "#engine/runtime/console.ts";

@@ -1,5 +1,5 @@
 /** What the daemon's configuration says for containers that do not say it themselves. */
-import type { HostConfig, Ulimit } from "#api/types/container.ts";
+import type { HostConfig, Ulimit } from "#api/types/container-config.ts";
 
 export interface ContainerDefaults {
   /** Empty: Berth's own. */

@@ -1,7 +1,7 @@
 /** Changes the limits of a running container: the runtime, which knows how each kernel says them, writes them. */
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { HostConfig, Resources } from "#api/types/container.ts";
+import type { HostConfig, Resources } from "#api/types/container-config.ts";
 import { cgroupPath } from "#engine/spec/build.ts";
 import { liftLimit, restoreLimits, type SavedLimits, saveLimits } from "#linux/cgroup-limits.ts";
 import type { EngineContext } from "./context.ts";

@@ -1,5 +1,5 @@
 /** `--log-driver` and `--log-opt`: what a container's log is, and what `logs --details` shows. */
-import type { ContainerConfig, LogConfig } from "#api/types/container.ts";
+import type { ContainerConfig, LogConfig } from "#api/types/container-config.ts";
 import type { LogBounds } from "#engine/log/bounds.ts";
 import { logDriver } from "#engine/log/drivers.ts";
 import { logTag, type TagSubject } from "#engine/log/tag.ts";

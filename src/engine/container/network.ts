@@ -1,5 +1,6 @@
 /** Between a container's record and its network: the request for a sandbox, and what inspect shows of it. */
-import type { NetworkSettings, Port, PortMap } from "#api/types/container.ts";
+import type { PortMap } from "#api/types/container-config.ts";
+import type { NetworkSettings, Port } from "#api/types/container.ts";
 import type { EndpointSettings } from "#api/types/network.ts";
 import type { Endpoint, SandboxRequest } from "#engine/network/types.ts";
 import type { Container } from "./container.ts";

@@ -1,5 +1,6 @@
 /** What the database keeps of a container. */
-import type { ContainerConfig, ContainerStatus, Health, HostConfig, NetworkingConfig } from "#api/types/container.ts";
+import type { ContainerConfig, HostConfig, NetworkingConfig } from "#api/types/container-config.ts";
+import type { ContainerStatus, Health } from "#api/types/container.ts";
 import type { ResolvedMount } from "#engine/volume/mount.ts";
 import type { Span } from "#engine/users/subordinate.ts";
 import { NEVER } from "#lib/time.ts";

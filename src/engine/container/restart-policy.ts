@@ -1,5 +1,5 @@
 /** Restart policies, Docker's and those that look at the health: whether and when a container is started again. */
-import type { RestartPolicy, RestartPolicyName } from "#api/types/container.ts";
+import type { RestartPolicy, RestartPolicyName } from "#api/types/container-config.ts";
 import type { StateRecord } from "./record.ts";
 
 const FIRST_DELAY = 100;

@@ -1,12 +1,10 @@
 /** Everything the Engine API does with containers. */
+import type { ContainerConfig, ContainerCreateRequest, ContainerCreateResponse } from "#api/types/container-config.ts";
+import type { ContainerStats } from "#api/types/container-stats.ts";
 import type {
   CommitResponse,
-  ContainerConfig,
-  ContainerCreateRequest,
-  ContainerCreateResponse,
   ContainerInspect,
   ContainersPruneResponse,
-  ContainerStats,
   ContainerSummary,
   ContainerUpdateBody,
   ContainerUpdateResponse,

@@ -1,6 +1,6 @@
 /** What a container uses: `docker stats`. */
 import { totalmem } from "node:os";
-import type { BlkioStatEntry, ContainerStats, CpuStats } from "#api/types/container.ts";
+import type { BlkioStatEntry, ContainerStats, CpuStats } from "#api/types/container-stats.ts";
 import type { ContainerStatsQuery } from "#api/types/query.ts";
 import type { InterfaceCounters } from "#engine/network/types.ts";
 import { cgroupPath } from "#engine/spec/build.ts";

@@ -1,5 +1,5 @@
 /** Ends a container that became unhealthy, where its policy then starts it again. */
-import type { ContainerConfig, HostConfig } from "#api/types/container.ts";
+import type { ContainerConfig, HostConfig } from "#api/types/container-config.ts";
 import { healthPlan } from "#engine/health/plan.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { Container } from "./container.ts";

@@ -1,5 +1,6 @@
 /** What a request to update a container asks of its limits, and what they are afterwards (moby's rules and words). */
-import type { ContainerUpdateBody, Resources, RestartPolicy } from "#api/types/container.ts";
+import type { Resources, RestartPolicy } from "#api/types/container-config.ts";
+import type { ContainerUpdateBody } from "#api/types/container.ts";
 import type { ResourcesSpec } from "#engine/spec/types.ts";
 import { EngineError } from "#lib/errors.ts";
 import { buildResources, noLimits } from "#engine/spec/resources.ts";

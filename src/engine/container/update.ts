@@ -1,5 +1,6 @@
 /** `update`: changes what a container may use, how it restarts and what it is joined to, while it runs. */
-import type { ContainerUpdateBody, ContainerUpdateResponse, Resources } from "#api/types/container.ts";
+import type { Resources } from "#api/types/container-config.ts";
+import type { ContainerUpdateBody, ContainerUpdateResponse } from "#api/types/container.ts";
 import { applyChange } from "#engine/change/apply.ts";
 import { type ChangePlan, planChanges } from "#engine/change/plan.ts";
 import { validateResources } from "#engine/spec/resources-validate.ts";

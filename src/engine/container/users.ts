@@ -1,6 +1,6 @@
 /** A container's user namespace: made before its run, so that its files and its network can be made to fit. */
 import { readlinkSync } from "node:fs";
-import type { HostConfig } from "#api/types/container.ts";
+import type { HostConfig } from "#api/types/container-config.ts";
 import type { ResolvedUser } from "#engine/spec/user.ts";
 import { EngineError } from "#lib/errors.ts";
 import { type IdMap, idMapOf, toOutside } from "#linux/id-map.ts";

@@ -1,5 +1,5 @@
 /** What a container's HEALTHCHECK asks for, with Docker's defaults filled in. */
-import type { ContainerConfig } from "#api/types/container.ts";
+import type { ContainerConfig } from "#api/types/container-config.ts";
 
 /** Times in milliseconds. */
 export interface HealthPlan {

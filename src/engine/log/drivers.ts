@@ -1,5 +1,5 @@
 /** The log drivers. All that keep lines keep them in the monitor's file; they differ in what may be said of it. */
-import type { StringMap } from "#api/types/container.ts";
+import type { StringMap } from "#api/types/container-config.ts";
 import { EngineError } from "#lib/errors.ts";
 import type { LogBounds } from "./bounds.ts";
 

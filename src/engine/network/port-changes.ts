@@ -1,5 +1,5 @@
 /** Publishes and withdraws ports of a container that runs. */
-import type { PortMap } from "#api/types/container.ts";
+import type { PortMap } from "#api/types/container-config.ts";
 import { EngineError, errorKind, errorMessage } from "#lib/errors.ts";
 import type { Endpoints } from "./endpoints.ts";
 import type { PortClaims } from "./port-claims.ts";

@@ -1,5 +1,5 @@
 /** Reads port bindings as the Engine API has them: which ports are wanted where, and what inspect shows. */
-import type { PortMap } from "#api/types/container.ts";
+import type { PortMap } from "#api/types/container-config.ts";
 import { EngineError } from "#lib/errors.ts";
 import { formatIpv4, parseIpv4 } from "#lib/ipv4.ts";
 

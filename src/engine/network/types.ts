@@ -1,5 +1,5 @@
 /** What the container engine asks of the network service and what it gets back. */
-import type { PortMap } from "#api/types/container.ts";
+import type { PortMap } from "#api/types/container-config.ts";
 import type { EndpointSettings } from "#api/types/network.ts";
 import type { Ipv4Prefix } from "#lib/ipv4.ts";
 

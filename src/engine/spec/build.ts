@@ -1,6 +1,6 @@
 /** Makes the OCI runtime spec of a container from Docker's two configurations and the paths resolved for it. */
 import { posix } from "node:path";
-import type { ContainerConfig, HostConfig } from "#api/types/container.ts";
+import type { ContainerConfig, HostConfig } from "#api/types/container-config.ts";
 import type { ResolvedMount } from "#engine/volume/mount.ts";
 import { EngineError } from "#lib/errors.ts";
 import type { IdMap } from "#linux/id-map.ts";

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { DeviceRequest } from "#api/types/container.ts";
+import type { DeviceRequest } from "#api/types/container-config.ts";
 import { injectDevices, validateDeviceRequests } from "./cdi.ts";
 import { readCdiDevices } from "./cdi-spec.ts";
 import type { RuntimeSpec } from "./types.ts";

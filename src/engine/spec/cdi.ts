@@ -1,6 +1,6 @@
 /** Gives containers the devices that they ask for by request: `--gpus`, and `--device` by a vendor's name. */
 import { lstatSync } from "node:fs";
-import type { DeviceRequest } from "#api/types/container.ts";
+import type { DeviceRequest } from "#api/types/container-config.ts";
 import { EngineError, errorMessage } from "#lib/errors.ts";
 import { cdiFolders, type CdiDeviceNode, type ContainerEdits, readCdiDevices } from "./cdi-spec.ts";
 import { splitDevice } from "./resources.ts";

@@ -1,7 +1,7 @@
 /** Which device nodes a container gets and which it may use. */
 import { lstatSync, readdirSync, realpathSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import type { HostConfig } from "#api/types/container.ts";
+import type { HostConfig } from "#api/types/container-config.ts";
 import { EngineError, errorMessage } from "#lib/errors.ts";
 import { splitDevice } from "./resources.ts";
 import type { DeviceRule, DeviceSpec } from "./types.ts";

@@ -1,5 +1,5 @@
 /** The environment of a container's process, in Docker's order. */
-import type { ContainerConfig } from "#api/types/container.ts";
+import type { ContainerConfig } from "#api/types/container-config.ts";
 
 const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

@@ -1,5 +1,5 @@
 /** Merges an image's run configuration into a create request, as Docker does at create time. */
-import type { ContainerConfig, HealthConfig } from "#api/types/container.ts";
+import type { ContainerConfig, HealthConfig } from "#api/types/container-config.ts";
 import type { ImageRunConfig } from "#api/types/image.ts";
 import { EngineError } from "#lib/errors.ts";
 

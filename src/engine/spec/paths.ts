@@ -1,5 +1,5 @@
 /** Parts of /proc and /sys that a container must not see or change. */
-import type { HostConfig } from "#api/types/container.ts";
+import type { HostConfig } from "#api/types/container-config.ts";
 
 export const maskedPaths: readonly string[] = [
   "/proc/acpi",

@@ -1,5 +1,5 @@
 /** Refuses limits that cannot be kept, and drops with a warning those that this kernel does not know. */
-import type { Resources } from "#api/types/container.ts";
+import type { Resources } from "#api/types/container-config.ts";
 import { EngineError } from "#lib/errors.ts";
 import type { HostFacts, LimitSupport } from "./host.ts";
 

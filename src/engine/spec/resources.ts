@@ -1,6 +1,6 @@
 /** A container's limits as the runtime spec says them. */
 import { statSync } from "node:fs";
-import type { Resources } from "#api/types/container.ts";
+import type { Resources } from "#api/types/container-config.ts";
 import { EngineError, errorMessage } from "#lib/errors.ts";
 import type { DeviceRule, ResourcesSpec } from "./types.ts";
 

@@ -1,5 +1,5 @@
 /** `--ulimit` as limits of the process, within what the daemon may grant. */
-import type { Ulimit } from "#api/types/container.ts";
+import type { Ulimit } from "#api/types/container-config.ts";
 import { EngineError } from "#lib/errors.ts";
 import type { HostFacts } from "./host.ts";
 import { RLIM_INFINITY } from "./json.ts";

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ContainerConfig, HostConfig } from "#api/types/container.ts";
+import type { ContainerConfig, HostConfig } from "#api/types/container-config.ts";
 import { buildSpec, type SpecInput } from "./build.ts";
 import { type HostFacts, readHostFacts } from "./host.ts";
 import { specJson } from "./json.ts";

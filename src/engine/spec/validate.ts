@@ -1,6 +1,6 @@
 /** Refuses at create time what could not be started, in Docker's words. */
 import { posix } from "node:path";
-import type { ContainerConfig, HealthConfig, HostConfig, RestartPolicy } from "#api/types/container.ts";
+import type { ContainerConfig, HealthConfig, HostConfig, RestartPolicy } from "#api/types/container-config.ts";
 import { parseUsernsMode } from "#engine/users/mode.ts";
 import { EngineError } from "#lib/errors.ts";
 import { boundingSet, normalizeCapabilities } from "./capabilities.ts";

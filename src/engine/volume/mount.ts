@@ -1,5 +1,6 @@
 /** A mount of a container after parsing: everything that inspect shows and the runtime needs, as plain JSON. */
-import type { MountPoint, MountPropagation } from "#api/types/container.ts";
+import type { MountPropagation } from "#api/types/container-config.ts";
+import type { MountPoint } from "#api/types/container.ts";
 
 export interface ResolvedMount {
   type: "bind" | "volume" | "tmpfs";

@@ -1,7 +1,7 @@
 /** Turns Binds, Mounts, Tmpfs, VolumesFrom and an image's volumes into one list of mounts, by Docker's rules. */
 import { mkdirSync, statSync } from "node:fs";
 import { posix } from "node:path";
-import type { HostConfig, Mount, MountPropagation, StringSet } from "#api/types/container.ts";
+import type { HostConfig, Mount, MountPropagation, StringSet } from "#api/types/container-config.ts";
 import { EngineError } from "#lib/errors.ts";
 import type { ResolvedMount } from "./mount.ts";
 import { checkVolumeName, randomVolumeName } from "./names.ts";

@@ -1,5 +1,5 @@
 /** Reads `-v`'s `source:destination:options`. */
-import type { MountPropagation } from "#api/types/container.ts";
+import type { MountPropagation } from "#api/types/container-config.ts";
 import { EngineError } from "#lib/errors.ts";
 
 export interface VolumeSpec {

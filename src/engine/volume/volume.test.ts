@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { HostConfig } from "#api/types/container.ts";
+import type { HostConfig } from "#api/types/container-config.ts";
 import { silentLogger } from "#lib/log.ts";
 import { openDatabase } from "#store/database.ts";
 import { Layout } from "#store/layout.ts";
