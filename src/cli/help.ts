@@ -5,7 +5,7 @@ import type { Flag, FlagTable } from "./flags.ts";
 import { globalFlags } from "./globals.ts";
 
 /** `berth run [OPTIONS] IMAGE [COMMAND] [ARG...]`. */
-export function useLine(name: string, verb: Verb): string {
+function useLine(name: string, verb: Verb): string {
   return `berth ${name} ${verb.use}`.trimEnd();
 }
 

@@ -8,7 +8,7 @@ export interface Layout {
 }
 
 /** The settings of Docker's lists. */
-export const listLayout: Layout = { minWidth: 10, padding: 3 };
+const listLayout: Layout = { minWidth: 10, padding: 3 };
 
 /**
  * A cell ends with a tab; what follows a line's last tab is not aligned. A column is a run of adjacent lines that

@@ -51,7 +51,7 @@ function scaled(bytes: number, base: number, digits: number, units: readonly str
 }
 
 /** printf's %.Ng. */
-export function general(value: number, digits: number): string {
+function general(value: number, digits: number): string {
   if (value === 0) return "0";
   const [mantissa = "", exponent = "0"] = value.toExponential(digits - 1).split("e");
   const power = Number(exponent);

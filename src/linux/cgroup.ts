@@ -17,7 +17,7 @@ const ROOT = "/sys/fs/cgroup";
 /**
  * Looks at what is mounted below /sys/fs/cgroup. Throws "unavailable" where nothing is.
  */
-export function detectCgroups(): CgroupHost {
+function detectCgroups(): CgroupHost {
   const mounts = listMounts(ROOT);
   if (existsSync(join(ROOT, "cgroup.controllers"))) {
     return { mode: "v2", controllers: new Set(readWords(join(ROOT, "cgroup.controllers"))) };

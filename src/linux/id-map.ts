@@ -41,7 +41,7 @@ export function formatRanges(ranges: readonly IdRange[]): string {
   return ranges.map(({ inside, outside, size }) => `${inside} ${outside} ${size}\n`).join("");
 }
 
-export function parseRanges(text: string): IdRange[] {
+function parseRanges(text: string): IdRange[] {
   return [...text.matchAll(/^ *(\d+) +(\d+) +(\d+)$/gm)].map(([, inside, outside, size]) => ({
     inside: Number(inside),
     outside: Number(outside),

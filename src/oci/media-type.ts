@@ -45,12 +45,12 @@ export function isLayer(mediaType: string): boolean {
 }
 
 /** Layers whose bytes the licence keeps out of registries (Windows base images, OCI's non-distributable ones). */
-export function isForeignLayer(mediaType: string): boolean {
+function isForeignLayer(mediaType: string): boolean {
   return mediaType.includes(".foreign.") || mediaType.includes(".nondistributable.");
 }
 
 /** Throws kind "not-implemented" for foreign layers and "invalid" for what is no layer at all. */
-export function compressionOfLayer(mediaType: string): Compression {
+function compressionOfLayer(mediaType: string): Compression {
   const compression = layerCompression.get(mediaType);
   if (compression !== undefined) return compression;
   if (isForeignLayer(mediaType)) {

@@ -85,7 +85,7 @@ interface Group {
 }
 
 /** `0.0.0.0:80->80/tcp, 8000-8010/udp`: ports that keep their number merge into ranges, remapped ones follow. */
-export function displayPorts(ports: readonly Port[]): string {
+function displayPorts(ports: readonly Port[]): string {
   const groups = new Map<string, Group>();
   const done: string[] = [];
   const remapped: string[] = [];

@@ -62,7 +62,7 @@ export function statsRow({ container, sample, invalid }: StatsEntry, trunc: bool
 }
 
 /** Of one CPU: a container that keeps two busy has 200. */
-export function cpuPercent(before: CpuStats, now: CpuStats): number {
+function cpuPercent(before: CpuStats, now: CpuStats): number {
   const used = now.cpu_usage.total_usage - before.cpu_usage.total_usage;
   const passed = (now.system_cpu_usage ?? 0) - (before.system_cpu_usage ?? 0);
   const cpus = now.online_cpus || (now.cpu_usage.percpu_usage?.length ?? 0);
@@ -70,7 +70,7 @@ export function cpuPercent(before: CpuStats, now: CpuStats): number {
 }
 
 /** Without the part of the page cache that can go at any time (cgroup v1: of the whole subtree). */
-export function memoryInUse({ usage = 0, stats }: ContainerStats["memory_stats"]): number {
+function memoryInUse({ usage = 0, stats }: ContainerStats["memory_stats"]): number {
   const total = stats?.["total_inactive_file"];
   if (total !== undefined && total < usage) return usage - total;
   const inactive = stats?.["inactive_file"] ?? 0;

@@ -11,7 +11,7 @@ import { networkSettings, summaryPorts } from "./network.ts";
 import { isRunning } from "./record.ts";
 import { describeState } from "./status.ts";
 
-export function inspectState({ state }: Container): ContainerState {
+function inspectState({ state }: Container): ContainerState {
   return {
     Status: state.status,
     Running: isRunning(state) || state.status === "restarting",

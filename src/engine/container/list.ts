@@ -26,7 +26,7 @@ export function selectContainers(context: EngineContext, query: ContainerListQue
 }
 
 /** Label tests shared by lists and prunes: `key` or `key=value`. */
-export function matchesLabels(labels: Readonly<Record<string, string>>, wanted: readonly string[]): boolean {
+function matchesLabels(labels: Readonly<Record<string, string>>, wanted: readonly string[]): boolean {
   return wanted.every((text) => {
     const [key = "", ...value] = text.split("=");
     return key in labels && (value.length === 0 || labels[key] === value.join("="));

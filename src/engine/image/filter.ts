@@ -60,7 +60,7 @@ export function referenceFilter(filters: Filters): ((reference: string) => boole
 }
 
 /** Go's path.Match: `*` and `?` stop at slashes, `[a-z]` and `[^a-z]` are classes, a backslash quotes. */
-export function pathPattern(glob: string): RegExp {
+function pathPattern(glob: string): RegExp {
   let source = "";
   for (let i = 0; i < glob.length; i++) {
     const char = glob.charAt(i);

@@ -33,7 +33,7 @@ export async function importImage(
 }
 
 /** Stores the tar as a layer and makes the image described; `options` are those of `create`. */
-export async function importLayer(
+async function importLayer(
   context: ImageContext,
   source: AsyncIterable<Uint8Array>,
   signal: AbortSignal,

@@ -26,7 +26,7 @@ export async function tailStart(files: readonly LogFile[], lines: number, scratc
 }
 
 /** Counts lines backwards, from file to file. A line may be many records, and begin in an earlier file. */
-export class LineFinder {
+class LineFinder {
   #left: number;
   /** Beginning of the record after the one looked at: it begins a line unless that one is partial. */
   #next: number | "end" | undefined;

@@ -24,7 +24,7 @@ export function hostResolvConfText(): string {
 }
 
 /** The last `search` or `domain` line counts; of `options` all do. */
-export function parseResolvConf(text: string): ResolvConf {
+function parseResolvConf(text: string): ResolvConf {
   const found: ResolvConf = { nameservers: [], search: [], options: [] };
   for (const line of text.split("\n")) {
     const [keyword, ...values] = line
