@@ -102,7 +102,7 @@ async function serve(configuration: Configuration, argv: readonly string[]): Pro
   addNetworkRoutes(router, new NetworkAdapter(engine));
   addVolumeRoutes(router, engine.volumes);
   addSystemRoutes(router, system);
-  const housekeeping = undo.use(new Housekeeping());
+  const housekeeping = undo.use(new Housekeeping(engine.containers));
   addUnsupportedRoutes(router);
   const metrics = await startMetrics(configuration["metrics-addr"], {
     engine,

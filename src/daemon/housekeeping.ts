@@ -6,16 +6,28 @@ const QUIET = 10_000;
 /** Code goes after this: getting it back costs the next `run` some 20 ms. */
 const ASLEEP = 300_000;
 
-const stages = [
-  { after: QUIET, work: collectGarbage },
-  { after: ASLEEP, work: releaseProgramText },
-] as const;
+/** Work that is done for those to come: nobody needs it while nobody comes. */
+export interface Sleeper {
+  sleep(): void;
+  /** Also called where it does not sleep. */
+  wake(): void;
+}
 
 /** Does nothing, not even wake up, while nothing happens. */
 export class Housekeeping implements Disposable {
+  readonly #sleeper: Sleeper;
+  readonly #stages: readonly { readonly after: number; readonly work: () => void }[];
   #last = 0;
   #timer: Timer | undefined;
   #stage = 0;
+
+  constructor(sleeper: Sleeper) {
+    this.#sleeper = sleeper;
+    this.#stages = [
+      { after: QUIET, work: collectGarbage },
+      { after: ASLEEP, work: () => this.#fallAsleep() },
+    ];
+  }
 
   /** The daemon is up: what only its start needed can go. */
   started(): void {
@@ -27,6 +39,7 @@ export class Housekeeping implements Disposable {
   touch(): void {
     this.#last = performance.now();
     this.#stage = 0;
+    this.#sleeper.wake();
     if (this.#timer === undefined) this.#wait();
   }
 
@@ -35,7 +48,7 @@ export class Housekeeping implements Disposable {
   }
 
   #wait(): void {
-    const stage = stages[this.#stage];
+    const stage = this.#stages[this.#stage];
     this.#timer = undefined;
     if (stage === undefined) return;
     const left = this.#last + stage.after - performance.now();
@@ -45,12 +58,17 @@ export class Housekeeping implements Disposable {
 
   /** Requests only note their time: whether it has been quiet is seen here. */
   #look(): void {
-    const stage = stages[this.#stage];
+    const stage = this.#stages[this.#stage];
     if (stage !== undefined && performance.now() - this.#last >= stage.after) {
       stage.work();
       this.#stage++;
     }
     this.#wait();
+  }
+
+  #fallAsleep(): void {
+    this.#sleeper.sleep();
+    releaseProgramText();
   }
 }
 

@@ -29,9 +29,10 @@ interface Remembered {
 
 /**
  * Docker reads a container's CPU time when asked, and again a second later, to tell its use by the difference. This
- * reads it all the time and keeps two samples, so that an answer can look back over one to three seconds at once.
+ * reads it all the time that anybody uses the daemon and keeps two samples, so that an answer can look back over one to
+ * three seconds at once.
  */
-export class CpuHistory implements Disposable {
+export class CpuHistory {
   readonly #containers: ContainerStore;
   readonly #reader: GroupUsageReader;
   readonly #cpus: number;
@@ -45,14 +46,18 @@ export class CpuHistory implements Disposable {
     this.#cpus = cpus;
   }
 
-  /** Begins to look; the first look is at once, for what an earlier daemon started. */
+  /** Looks, at once and from then on, unless it does already. */
   start(): void {
+    if (this.#timer !== undefined) return;
     this.#look();
     this.#timer = setInterval(() => this.#look(), PERIOD).unref();
   }
 
-  [Symbol.dispose](): void {
+  /** Looks no more, until `start`. Who asks soon after that waits a moment for something to compare with. */
+  stop(): void {
     clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#past.clear();
   }
 
   /**

@@ -79,7 +79,15 @@ export class ContainerService {
   /** Adopts what runs, books what ended, removes what was half-made. Call once, before anything else. */
   async recover(): Promise<void> {
     await recoverContainers(this.#context, this.#lifecycle);
-    this.#statistics.start();
+  }
+
+  /** What runs for those to come, and only for them, begins or ends (`Housekeeping`). */
+  sleep(): void {
+    this.#statistics.sleep();
+  }
+
+  wake(): void {
+    this.#statistics.wake();
   }
 
   /** Starts what its policy wants up; call once the daemon answers. */
@@ -96,7 +104,7 @@ export class ContainerService {
   /** No restart begins any more; with `stop`, everything is stopped first. Settles when nothing is half removed. */
   async close(options: { stop: boolean }): Promise<void> {
     const closed = this.#lifecycle.close();
-    this.#statistics.close();
+    this.#statistics.sleep();
     const { containers } = this.#context;
     if (options.stop) {
       await Promise.allSettled(containers.all().map((container) => this.#lifecycle.stopWithDaemon(container)));

@@ -38,12 +38,14 @@ export class Statistics {
     this.#history = new CpuHistory(context.containers, this.#reader, context.host.cpus);
   }
 
-  start(): void {
-    this.#history.start();
+  /** Nobody uses the daemon: nothing runs by itself until `wake`. */
+  sleep(): void {
+    this.#history.stop();
   }
 
-  close(): void {
-    this.#history[Symbol.dispose]();
+  /** Somebody does, and may ask. */
+  wake(): void {
+    this.#history.start();
   }
 
   /**
