@@ -51,6 +51,10 @@ test("what stops containers is said once", () => {
   expect(read({ "live-restore": false })).toMatchObject({ "stop-containers": true });
   expect(read({}, "--stop-containers")).toMatchObject({ "live-restore": false });
   expect(() => read({ "live-restore": true, "stop-containers": true })).toThrow("contradict each other");
+  expect(() => read({}, "--live-restore", "--stop-containers")).toThrow("contradict each other");
+  // The package's removal stops all, whatever the file says.
+  expect(read({ "live-restore": true }, "--stop-containers")).toMatchObject({ "live-restore": false });
+  expect(read({ "stop-containers": true }, "--live-restore")).toMatchObject({ "stop-containers": false });
 });
 
 test.each([

@@ -38,6 +38,9 @@ function merge(given: Given): Configuration {
     );
   }
   const said = new Map([...file, ...given.values]);
+  // Two names of one setting: what the command line says goes before what the file says.
+  if (given.values.has("stop-containers") && !given.values.has("live-restore")) said.delete("live-restore");
+  if (given.values.has("live-restore") && !given.values.has("stop-containers")) said.delete("stop-containers");
   const values = Object.fromEntries(
     Object.entries(settings).map(([key, { initial }]) => [
       key,
