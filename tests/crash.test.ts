@@ -124,3 +124,21 @@ test("a damaged database is refused with the remedy and left as it is", async ()
   await Bun.write(file, good);
   await engine.start();
 });
+
+test("a container that was not made whole holds no volumes", async () => {
+  await using engine = await startEngine();
+  const whole = await engine.create(["true"], { HostConfig: { Binds: ["named:/named", "/kept"] } });
+  const half = await engine.create(["true"], { HostConfig: { Binds: ["named:/named", "/anonymous"] } });
+  await engine.stop();
+  {
+    // As a kill leaves it after the volumes were made.
+    using db = new Database(join(engine.dataRoot, "berth.db"));
+    db.run("DELETE FROM container WHERE id = ?", [half.id]);
+  }
+  await engine.start();
+  const { Volumes } = await engine.wire.json<{ Volumes: { Name: string }[] }>("GET", "/volumes");
+  const mounts = (await whole.inspect()).Mounts.map(({ Name }) => Name ?? "");
+  expect(Volumes.map(({ Name }) => Name).toSorted()).toEqual(mounts.toSorted());
+  await whole.remove();
+  await engine.wire.bytes("DELETE", "/volumes/named");
+});

@@ -69,9 +69,9 @@ export async function endStrays({ layout }: EngineContext, living: ReadonlySet<s
   await killMonitors(layout.runtimeRoot, strays(layout, living));
 }
 
-/** Runtime states, mounts and files that belong to no container of `living`, after `endStrays`. */
+/** Runtime states, mounts, files and volumes that belong to no container of `living`, after `endStrays`. */
 export async function removeStrays(context: EngineContext, living: ReadonlySet<string>): Promise<void> {
-  const { layout, snapshots, containers, log } = context;
+  const { layout, snapshots, containers, volumes, log } = context;
   for (const id of strays(layout, living)) {
     try {
       await removeRemains(context, id);
@@ -86,6 +86,8 @@ export async function removeStrays(context: EngineContext, living: ReadonlySet<s
   for (const id of namesIn(layout.containers)) {
     if (!known(id)) rmSync(layout.container(id), { recursive: true, force: true });
   }
+  // Of containers that were never made whole: a removal forgets the uses itself.
+  for (const id of volumes.allUsers()) if (!known(id)) volumes.release(id, true);
   for (const { key } of snapshots.list()) {
     if (/^[0-9a-f]{64}$/.test(key) && !known(key)) await snapshots.remove(key);
   }

@@ -56,9 +56,8 @@ export async function discard(context: EngineContext, container: Container, volu
   const { containers, networks, layout, snapshots, log } = context;
   const { id } = container;
   await networks.release(id);
-  // The row goes first: what a crash leaves behind it is unowned, and the next start takes it away.
-  containers.remove(container);
-  context.volumes.release(id, volumes);
+  // The row goes before the files: what a crash leaves behind it is unowned, and the next start takes it away.
+  context.volumes.release(id, volumes, () => containers.remove(container));
   announce(context, container, "destroy");
   container.waits.removed({ code: container.state.exitCode });
   container.cleanup = container.cleanup

@@ -132,17 +132,29 @@ export class VolumeService {
     })();
   }
 
-  /** Forgets the uses; returns names of anonymous volumes that nobody else uses (removed too with removeAnonymous). */
-  release(containerId: string, removeAnonymous: boolean): string[] {
-    const mine = this.#db
-      .query<{ volume: string }, [string]>("SELECT volume FROM volume_use WHERE container = ?")
-      .all(containerId)
-      .map(({ volume }) => volume);
-    if (mine.length === 0) return [];
-    this.#db.query("DELETE FROM volume_use WHERE container = ?").run(containerId);
-    const orphans = mine.filter((name) => this.#row(name)?.anonymous === 1 && this.users(name).length === 0);
-    if (removeAnonymous) for (const name of orphans) this.#delete(name);
-    return orphans;
+  /** Forgets the uses, as one with what `also` writes; removes anonymous volumes that nobody else uses if asked to. */
+  release(containerId: string, removeAnonymous: boolean, also: () => void = () => {}): void {
+    const gone = this.#db.transaction(() => {
+      const mine = this.#db
+        .query<{ volume: string }, [string]>("DELETE FROM volume_use WHERE container = ? RETURNING volume")
+        .all(containerId)
+        .map(({ volume }) => volume);
+      const orphans = removeAnonymous
+        ? mine.filter((name) => this.#row(name)?.anonymous === 1 && this.users(name).length === 0)
+        : [];
+      for (const name of orphans) this.#db.query("DELETE FROM volume WHERE name = ?").run(name);
+      also();
+      return orphans;
+    })();
+    for (const name of gone) this.#leave(name);
+  }
+
+  /** Ids of the containers that use any. */
+  allUsers(): string[] {
+    return this.#db
+      .query<{ container: string }, []>("SELECT DISTINCT container FROM volume_use")
+      .all()
+      .map(({ container }) => container);
   }
 
   has(name: string): boolean {
@@ -209,6 +221,11 @@ export class VolumeService {
 
   #delete(name: string): void {
     this.#db.query("DELETE FROM volume WHERE name = ?").run(name);
+    this.#leave(name);
+  }
+
+  /** What follows when the row is gone; the next start would see to the folder. */
+  #leave(name: string): void {
     this.#discard(name);
     this.#emit("volume", "destroy", name, { driver: "local" });
   }

@@ -80,11 +80,26 @@ test("a volume in use stays; an anonymous one goes with its last container", () 
   volumes.acquire("c1", mounts);
   expect(() => volumes.remove("named", true)).toThrow("remove named: volume is in use - [c1]");
   expect(volumes.list({ dangling: ["true"] })).toEqual([]);
-  expect(volumes.release("c1", true)).toHaveLength(1);
+  volumes.release("c1", true);
   expect(volumes.list().map(({ Name }) => Name)).toEqual(["named"]);
   volumes.remove("named");
   expect(() => volumes.inspect("named")).toThrow("get named: no such volume");
   expect(events.map((event) => event.split(" ")[0])).toEqual(["create", "create", "destroy", "destroy"]);
+});
+
+test("a container's uses go as one with what tells of the container", () => {
+  const mounts = resolve({ Binds: ["named:/data", "/anonymous"] });
+  volumes.acquire("c1", mounts);
+  const failing = () => {
+    throw new Error("the disk is full");
+  };
+  expect(() => volumes.release("c1", true, failing)).toThrow("the disk is full");
+  expect(volumes.list()).toHaveLength(2);
+  expect(volumes.users("named")).toEqual(["c1"]);
+  for (const { source } of mounts) expect(statSync(source).isDirectory()).toBe(true);
+  volumes.release("c1", false);
+  expect(volumes.allUsers()).toEqual([]);
+  expect(volumes.list()).toHaveLength(2);
 });
 
 test("a new volume takes the image's content with its owner, once, and no link leads out of the image", async () => {
