@@ -9,6 +9,7 @@ import {
   raiseOutside,
   setBridgeFilter,
 } from "#engine/network/private-network.ts";
+import { patience } from "#lib/testing.ts";
 import { inPrivateNetwork, rerunInPrivateNetwork } from "#linux/namespace-testing.ts";
 import { Nftables } from "#linux/nftables.ts";
 import { startEngine } from "./harness/engine.ts";
@@ -16,7 +17,7 @@ import { until } from "./harness/process.ts";
 import { Reach } from "./harness/reach.ts";
 
 if (inPrivateNetwork()) insideTests();
-else test("published ports in a private network", () => rerunInPrivateNetwork(import.meta.path), 180_000);
+else test("published ports in a private network", () => rerunInPrivateNetwork(import.meta.path), 180_000 * patience);
 
 function insideTests(): void {
   beforeAll(raiseHost);

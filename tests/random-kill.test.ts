@@ -6,6 +6,7 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { patience } from "#lib/testing.ts";
 import { type Engine, startEngine } from "./harness/engine.ts";
 import { busyboxLayer, dockerArchive } from "./harness/image.ts";
 import { until } from "./harness/process.ts";
@@ -29,7 +30,7 @@ test(
       registry.publish(name, "latest", [base, tar([{ name, content: crypto.randomUUID().repeat(2000) }])]);
       const answered = new Answered();
       const work = keepBusy(engine, base, registry, round, answered);
-      await Bun.sleep(random() * 600);
+      await Bun.sleep(random() * 600 * patience);
       await engine.kill9();
       // Whatever was under way fails with the connection; what counts is what the next daemon finds.
       await work;
@@ -58,7 +59,7 @@ test(
     using database = new Database(join(engine.dataRoot, "berth.db"), { readonly: true });
     expect(database.query("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" });
   },
-  60_000 + rounds * 10_000,
+  (60_000 + rounds * 10_000) * patience,
 );
 
 /** What the daemon said is done, and did not say since that it is undone. */

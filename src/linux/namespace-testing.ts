@@ -1,5 +1,6 @@
 /** For tests: runs a test file in a network namespace of its own, where it may set up any firewall and any network. */
 import { dirname } from "node:path";
+import { patience } from "#lib/testing.ts";
 
 const MARK = "BERTH_TEST_PRIVATE_NETWORK";
 
@@ -10,7 +11,8 @@ export function inPrivateNetwork(): boolean {
 
 /** Runs the tests of `file` again where `inPrivateNetwork` holds; throws with their output where one fails. */
 export async function rerunInPrivateNetwork(file: string): Promise<void> {
-  const child = Bun.spawn(["unshare", "--net", process.execPath, "test", "--timeout", "60000", file], {
+  const limit = String(60_000 * patience);
+  const child = Bun.spawn(["unshare", "--net", process.execPath, "test", "--timeout", limit, file], {
     cwd: dirname(file),
     env: { ...process.env, [MARK]: "1" },
     stdout: "pipe",

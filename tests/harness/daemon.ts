@@ -1,7 +1,7 @@
 /** The daemon as a child process: from the sources, or the executable that BERTH_BIN names. */
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { patience } from "./process.ts";
+import { patience } from "#lib/testing.ts";
 
 export class DaemonProcess {
   /** The words that start Berth here; verbs follow. */

@@ -1,7 +1,5 @@
 /** Runs programs to their end and waits for conditions, with limits so that a test fails instead of hanging. */
-
-/** Stretches every limit of the tests: BERTH_TEST_PATIENCE, for machines that are slow by nature. */
-export const patience = Number(process.env["BERTH_TEST_PATIENCE"] ?? 1);
+import { patience } from "#lib/testing.ts";
 
 export interface Finished {
   code: number;

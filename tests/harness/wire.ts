@@ -1,6 +1,6 @@
 /** Speaks HTTP to a daemon's unix socket with nothing of Berth's own in between: what goes over the wire is the test. */
 import { connect, type Socket } from "node:net";
-import { patience } from "./process.ts";
+import { patience } from "#lib/testing.ts";
 
 /** An answer with status 400 or above; `message` is the daemon's own. */
 export class WireError extends Error {
