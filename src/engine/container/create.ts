@@ -89,7 +89,7 @@ export async function createContainer(
   await snapshots.prepare(id, record.chain);
   undo.defer(() => snapshots.remove(id));
   volumes.acquire(id, mounts);
-  undo.defer(() => void volumes.release(id, true));
+  undo.defer(() => volumes.release(id, true));
   const container = new Container(record, initialState(), newConsole(record));
   assignIds(context, container);
   containers.add(container);
