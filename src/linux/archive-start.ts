@@ -41,6 +41,19 @@ export async function peek(
   return { compressed, stream };
 }
 
+/** The same for what can take back what was read of it. */
+export async function startsCompressed(
+  source: AsyncIterable<Uint8Array> & { unread(bytes: Uint8Array): void },
+): Promise<boolean> {
+  let start = Buffer.alloc(0);
+  for await (const chunk of source) {
+    start = Buffer.concat([start, chunk]);
+    if (start.length >= needed) break;
+  }
+  source.unread(start);
+  return beginsCompressed(start);
+}
+
 function beginsCompressed(start: Buffer): boolean {
   const hex = start.toString("hex", 0, needed);
   // The last is zstd's skippable frame, 184D2A50 to 184D2A5F in little endian.

@@ -1,10 +1,11 @@
 /** Reads archives with libarchive: every tar dialect and compression that images come in, names as raw bytes. */
-import { dlopen, FFIType, type Pointer, ptr } from "bun:ffi";
+import { dlopen, FFIType, JSCallback, type Pointer, ptr } from "bun:ffi";
 import { EngineError } from "#lib/errors.ts";
 
 const ARCHIVE_OK = 0;
 const ARCHIVE_EOF = 1;
 const ARCHIVE_WARN = -20;
+const ARCHIVE_FATAL = -30;
 const LC_ALL = 6;
 const blockSize = 256 * 1024;
 
@@ -19,7 +20,7 @@ const symbols = {
   archive_read_support_format_empty: { args: ["ptr"], returns: "int" },
   archive_read_set_options: { args: ["ptr", "ptr"], returns: "int" },
   archive_read_open_fd: { args: ["ptr", "int", "u64"], returns: "int" },
-  archive_read_open_memory: { args: ["ptr", "ptr", "u64"], returns: "int" },
+  archive_read_open: { args: ["ptr", "ptr", "ptr", "ptr", "ptr"], returns: "int" },
   archive_read_next_header: { args: ["ptr", "ptr"], returns: "int" },
   archive_read_data_block: { args: ["ptr", "ptr", "ptr", "ptr"], returns: "int" },
   archive_read_free: { args: ["ptr"], returns: "int" },
@@ -65,6 +66,8 @@ export class ArchiveReader implements Disposable {
   readonly #slot: readonly [Pointer, Pointer, Pointer];
   #scratch = Buffer.alloc(4096);
   #entry: Pointer | null = null;
+  #callback: JSCallback | undefined;
+  #failure: { readonly cause: unknown } | undefined;
 
   constructor(form: "tar" | "decompressed") {
     const out = ptr(this.#out);
@@ -100,6 +103,28 @@ export class ArchiveReader implements Disposable {
   /** Starts reading from a descriptor, which stays the caller's. */
   open(fd: number): void {
     this.#check(this.#lib.archive_read_open_fd(this.#archive, fd, blockSize));
+  }
+
+  /**
+   * Starts reading what `source` gives piece by piece, undefined at the end; a piece stays as it is until the next is
+   * asked for. What it throws is thrown on by the call that needed it.
+   */
+  openSource(source: () => Uint8Array | undefined): void {
+    const piece = new BigUint64Array(1);
+    const give = (_archive: Pointer, _data: Pointer, address: Pointer): number => {
+      try {
+        const bytes = source();
+        if (bytes === undefined) return 0;
+        piece[0] = BigInt(ptr(bytes));
+        this.#lib.memcpy(address, ptr(piece), piece.byteLength);
+        return bytes.length;
+      } catch (cause) {
+        this.#failure = { cause };
+        return ARCHIVE_FATAL;
+      }
+    };
+    this.#callback = new JSCallback(give, { args: ["ptr", "ptr", "ptr"], returns: "i64" });
+    this.#check(this.#lib.archive_read_open(this.#archive, null, null, this.#callback.ptr, null));
   }
 
   /** Goes on to the next entry; false at the end. */
@@ -172,6 +197,7 @@ export class ArchiveReader implements Disposable {
 
   [Symbol.dispose](): void {
     this.#lib.archive_read_free(this.#archive);
+    this.#callback?.close();
   }
 
   #text(at: Pointer | bigint | null): string | undefined {
@@ -186,6 +212,7 @@ export class ArchiveReader implements Disposable {
   /** Warnings are about character sets and attributes that we do not ask for. */
   #check(result: number): void {
     if (result >= ARCHIVE_WARN) return;
+    if (this.#failure !== undefined) throw this.#failure.cause;
     const why = this.#text(this.#lib.archive_error_string(this.#archive)) ?? "unknown error";
     throw new EngineError("invalid", `malformed archive: ${why}`);
   }

@@ -28,6 +28,7 @@ const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
 const PR_SET_PDEATHSIG = 1;
 const SIGKILL = 9;
+const POLLIN = 1;
 const PRIO_PROCESS = 0;
 /** XATTR_LIST_MAX and XATTR_SIZE_MAX of limits.h. */
 const attributeMax = 64 * 1024;
@@ -175,6 +176,11 @@ export class TreeCalls {
       done += wrote;
     }
     return 0;
+  }
+
+  /** Waits until something can be read, or the other end is gone. */
+  awaitInput(fd: number): void {
+    syscall("ppoll", Int32Array.of(fd, POLLIN), 1, null, null);
   }
 
   truncate(fd: number, size: number): number {

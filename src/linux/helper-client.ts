@@ -1,7 +1,9 @@
 /** What the daemon asks of helper processes: unpack, pack, measure and remove trees without touching their bytes itself. */
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, writeSync } from "node:fs";
 import { EngineError } from "#lib/errors.ts";
-import { isCompressed, peek } from "./archive-start.ts";
+import type { LentBody } from "#lib/http/body.ts";
+import { streamOf } from "#lib/streams.ts";
+import { isCompressed, peek, startsCompressed } from "./archive-start.ts";
 import { feed } from "./feed.ts";
 import { type HelperOperation, type HelperOutcome, helperCommand } from "./helper.ts";
 import type { TreeSize } from "./helper-disk.ts";
@@ -10,22 +12,30 @@ import {
   cleanPath,
   type DecompressRequest,
   type DecompressResult,
+  type UnpackTreeOutcome,
   type UnpackTreeRequest,
   type UnpackTreeResult,
 } from "./helper-unpack.ts";
 import type { IdMap } from "./id-map.ts";
-import { checked, O_CLOEXEC, syscall } from "./libc.ts";
+import { checked, cString, O_CLOEXEC, syscall } from "./libc.ts";
 
+const MFD_CLOEXEC = 1;
 const F_SETPIPE_SZ = 1031;
 /** What an unprivileged user may ask for, hence every kernel grants. */
 const pipeSize = 1024 * 1024;
 
+/** Bytes on their way, which the helper may fetch itself where `lend` lets it. */
+export interface Lendable extends AsyncIterable<Uint8Array> {
+  unread(bytes: Uint8Array): void;
+  lend(): Promise<LentBody | undefined>;
+}
+
 export interface UnpackRequest {
   /**
    * A tar, perhaps compressed (gzip, zstd, xz, bzip2): the path of a file, a descriptor at its start, which stays the
-   * caller's, or a stream.
+   * caller's, a stream, or the body of a request.
    */
-  readonly archive: string | number | ReadableStream<Uint8Array>;
+  readonly archive: string | number | ReadableStream<Uint8Array> | Lendable;
   /** Existing folder; the helper changes its root to it. */
   readonly target: string;
   /** "layer" turns OCI whiteouts into overlay ones, "plain" takes names as they are (docker cp). */
@@ -76,7 +86,12 @@ export async function unpackArchive(request: UnpackRequest, signal?: AbortSignal
     concatenated: request.concatenated ?? false,
     ...(request.ids && { ids: request.ids }),
   };
-  const input = await open(archive);
+  const lendable = isLendable(archive);
+  if (lendable && request.digest === undefined && !(await startsCompressed(archive))) {
+    const lent = await archive.lend();
+    if (lent !== undefined) return await unpackLent(lent, tree, signal);
+  }
+  const input = await open(lendable ? streamOf(archive) : archive);
   try {
     // Neither to be decompressed nor to be hashed: one process does it.
     if (request.digest === undefined && input.compressed === false) {
@@ -92,12 +107,42 @@ export async function unpackArchive(request: UnpackRequest, signal?: AbortSignal
 
 /** `compressed` is undefined for a descriptor, in which there is no looking ahead. */
 async function open(
-  archive: UnpackRequest["archive"],
+  archive: string | number | ReadableStream<Uint8Array>,
 ): Promise<{ from: number | ReadableStream<Uint8Array>; compressed: boolean | undefined }> {
   if (typeof archive === "number") return { from: archive, compressed: undefined };
   if (typeof archive === "string") return { compressed: isCompressed(archive), from: openSync(archive, "r") };
   const { stream, compressed } = await peek(archive);
   return { from: stream, compressed };
+}
+
+function isLendable(archive: UnpackRequest["archive"]): archive is Lendable {
+  return typeof archive === "object" && "lend" in archive;
+}
+
+/** One process reads the socket and unpacks. What it read ahead of the request's end goes back. */
+async function unpackLent(lent: LentBody, tree: UnpackTreeRequest, signal?: AbortSignal): Promise<UnpackResult> {
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => lent.abandon());
+  const ahead = fileInMemory(lent.ahead);
+  let running: Promise<unknown>;
+  try {
+    const { fd } = lent;
+    if (fd === undefined) throw new EngineError("invalid", "unexpected EOF");
+    running = start("unpack", { ...tree, lent: lent.position }, fd, "ignore", signal, ahead).outcome;
+  } finally {
+    closeSync(ahead);
+  }
+  const { rest = "", ...result } = (await running) as UnpackTreeOutcome;
+  undo.move();
+  lent.end(Buffer.from(rest, "base64"));
+  return result;
+}
+
+/** The descriptor of a file at its start; the caller closes it. */
+function fileInMemory(bytes: Uint8Array): number {
+  const fd = checked("cannot make a file in memory", "", "memfd_create", cString("ahead"), MFD_CLOEXEC);
+  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at, at);
+  return fd;
 }
 
 async function unpackThroughPipe(
@@ -219,12 +264,13 @@ function start(
   stdin: number | ReadableStream<Uint8Array> | "ignore",
   stdout: number | "pipe" | "ignore",
   signal?: AbortSignal,
+  extra?: number,
 ) {
   signal?.throwIfAborted();
   const child = Bun.spawn([...helperCommand(), operation, JSON.stringify({ ...request, parent: process.pid })], {
     cwd: "/", // Bun reads settings from the working directory
     env: {},
-    stdio: [typeof stdin === "object" ? "pipe" : stdin, stdout, "pipe"],
+    stdio: [typeof stdin === "object" ? "pipe" : stdin, stdout, "pipe", ...(extra === undefined ? [] : [extra])],
     ...(signal && { signal, killSignal: "SIGKILL" as const }),
   });
   const outcome = outcomeOf(operation, child, signal);

@@ -1,11 +1,13 @@
 /** The helper's side of incoming archives: one process takes the compression off and hashes, another writes the tree. */
 import { toArrayBuffer } from "bun:ffi";
 import { EngineError } from "#lib/errors.ts";
+import type { BodyPosition } from "#lib/http/decoder.ts";
 import { ArchiveReader } from "./archive.ts";
 import type { TreeCalls } from "./helper-calls.ts";
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, show } from "./helper-calls.ts";
 import { type Attributes, baseOf, parentOf, TreeWriter } from "./helper-tree.ts";
 import type { IdMap } from "./id-map.ts";
+import { LentReader } from "./lent-reader.ts";
 import { EPIPE } from "./syscall-error.ts";
 
 const pathMax = 4095;
@@ -55,6 +57,8 @@ export interface UnpackTreeRequest {
   readonly concatenated: boolean;
   /** For `TreeCalls`. */
   readonly ids?: IdMap;
+  /** Standard input is a socket, for `LentReader`. */
+  readonly lent?: BodyPosition;
 }
 
 export interface UnpackTreeResult {
@@ -63,9 +67,15 @@ export interface UnpackTreeResult {
   readonly impliedDirectories: readonly string[];
 }
 
+export interface UnpackTreeOutcome extends UnpackTreeResult {
+  /** What was read of the socket beyond the body, base64. */
+  readonly rest?: string;
+}
+
 /** Writes the tar on standard input below `target`, which becomes the root of this process first. */
-export function unpackTree(request: UnpackTreeRequest, calls: TreeCalls): UnpackTreeResult {
+export function unpackTree(request: UnpackTreeRequest, calls: TreeCalls): UnpackTreeOutcome {
   using reader = new ArchiveReader("tar");
+  const body = request.lent && new LentReader(calls, request.lent);
   const root = calls.enterRoot(request.target);
   if (request.directory !== "") {
     const found = calls.openInRoot(root, request.directory);
@@ -74,14 +84,20 @@ export function unpackTree(request: UnpackTreeRequest, calls: TreeCalls): Unpack
   }
   const unpacking = new Unpacking(reader, calls, new TreeWriter(calls, root, request), request);
   if (request.concatenated) reader.readConcatenated();
-  reader.open(0);
+  if (body === undefined) reader.open(0);
+  else reader.openSource(() => body.read());
   while (reader.next()) unpacking.entry();
   unpacking.tree.finish();
+  const { bytes, entries, tree } = unpacking;
+  const result = { bytes, entries, impliedDirectories: tree.impliedDirectories };
+  if (body !== undefined) {
+    while (body.read() !== undefined);
+    return { ...result, rest: Buffer.from(body.rest).toString("base64") };
+  }
   // What follows the end mark belongs to the stream whose digest is being computed at the other end of the pipe.
   const rest = new Uint8Array(256 * 1024);
   while (calls.read(0, rest) > 0);
-  const { bytes, entries, tree } = unpacking;
-  return { bytes, entries, impliedDirectories: tree.impliedDirectories };
+  return result;
 }
 
 class Unpacking {

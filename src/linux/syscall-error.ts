@@ -73,6 +73,7 @@ export const ENOSYS = 38;
 export const ELOOP = 40;
 export const ENODATA = 61;
 export const EOPNOTSUPP = 95;
+export const ECONNRESET = 104;
 export const ECONNREFUSED = 111;
 
 // A table rather than strerrorname_np: a call into libc between two others would overwrite errno.

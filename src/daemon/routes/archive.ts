@@ -2,6 +2,7 @@
 import type { PathStat } from "#api/types/container.ts";
 import type { ArchivePutQuery } from "#api/types/query.ts";
 import { EngineError } from "#lib/errors.ts";
+import type { Lendable } from "#linux/helper-client.ts";
 import type { ApiRouter, Exchange } from "../api.ts";
 import { sendBytes, supported } from "../streams.ts";
 import type { Awaitable } from "./containers.ts";
@@ -15,7 +16,7 @@ export interface ContainerArchiveBackend {
     signal: AbortSignal,
   ): Promise<{ stat: PathStat; stream: AsyncIterable<Uint8Array> }>;
   /** `body` is a tar, plain or compressed. */
-  putArchive(id: string, query: ArchivePutQuery, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
+  putArchive(id: string, query: ArchivePutQuery, body: Lendable, signal: AbortSignal): Promise<void>;
 }
 
 /** `/containers/{id}/archive`. */

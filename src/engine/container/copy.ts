@@ -5,10 +5,9 @@ import type { PathStat } from "#api/types/container.ts";
 import type { ArchivePutQuery } from "#api/types/query.ts";
 import { resolveUser } from "#engine/spec/user.ts";
 import { EngineError } from "#lib/errors.ts";
-import { streamOf } from "#lib/streams.ts";
 import { closeFd } from "#linux/descriptor.ts";
 import { openInRoot } from "#linux/files.ts";
-import { unpackArchive } from "#linux/helper-client.ts";
+import { type Lendable, unpackArchive } from "#linux/helper-client.ts";
 import { O_PATH } from "#linux/libc.ts";
 import { SyscallError } from "#linux/syscall-error.ts";
 import type { Container } from "./container.ts";
@@ -44,7 +43,7 @@ export async function copyInto(
   context: EngineContext,
   container: Container,
   query: ArchivePutQuery,
-  archive: AsyncIterable<Uint8Array>,
+  archive: Lendable,
   signal: AbortSignal,
 ): Promise<void> {
   const { record } = container;
@@ -61,7 +60,7 @@ export async function copyInto(
   try {
     await unpackArchive(
       {
-        archive: streamOf(archive),
+        archive,
         target: view.path,
         directory: cleanPath(inside),
         mode: "plain",

@@ -32,6 +32,7 @@ import { resizeTerminal } from "#engine/runtime/resize.ts";
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "#engine/runtime/detach-keys.ts";
 import { EngineError, withContext } from "#lib/errors.ts";
 import type { Hijack } from "#lib/http/hijack.ts";
+import type { Lendable } from "#linux/helper-client.ts";
 import { exportContainer, listChanges } from "./changes.ts";
 import { type CommitStores, commitContainer } from "./commit.ts";
 import type { Container } from "./container.ts";
@@ -319,7 +320,7 @@ export class ContainerService {
     return copyFrom(this.#context, this.#get(id), path, signal);
   }
 
-  putArchive(id: string, query: ArchivePutQuery, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+  putArchive(id: string, query: ArchivePutQuery, body: Lendable, signal: AbortSignal): Promise<void> {
     return copyInto(this.#context, this.#get(id), query, body, signal);
   }
 

@@ -1,6 +1,7 @@
 /** Takes one message body off a connection, by length or in chunks (RFC 9112, sections 6 and 7). */
 import { EngineError } from "../errors.ts";
 import type { SocketConnection } from "./connection.ts";
+import { BodyDecoder, type BodyPosition, startOf } from "./decoder.ts";
 import type { Framing } from "./head.ts";
 
 /** Bytes up to and without `mark`; undefined at the end of input before anything came. Throws "invalid" beyond `limit`. */
@@ -27,25 +28,40 @@ export async function readUntil(
   }
 }
 
+/** The rest of a body on a socket that another process reads meanwhile. Ends with one of `end` and `abandon`. */
+export interface LentBody {
+  /** The socket, non-blocking; undefined where the connection is over by now. It is ours: to be duplicated at once. */
+  readonly fd: number | undefined;
+  /** Content that was read already. */
+  readonly ahead: Uint8Array;
+  /** Of the next byte in the socket. */
+  readonly position: BodyPosition;
+  /** All of it was read, and `rest` of what follows it. */
+  end(rest: Uint8Array): void;
+  /** Nobody knows how much was read: the connection can carry nothing but the answer. */
+  abandon(): void;
+}
+
 /** The body of one message. What follows it stays on the connection. */
 export class MessageBody implements AsyncIterable<Uint8Array> {
   readonly #connection: SocketConnection;
   readonly #framing: Framing;
-  #remaining: number;
-  #done: boolean;
+  #decoder: BodyDecoder;
+  /** Content that nobody has asked for yet. */
+  readonly #ready: Uint8Array[] = [];
+  #lost = false;
   /** Called before the first byte is waited for (`Expect: 100-continue`). */
   onFirstRead: (() => void) | undefined;
 
   constructor(connection: SocketConnection, framing: Framing) {
     this.#connection = connection;
     this.#framing = framing;
-    this.#remaining = framing.kind === "length" ? framing.length : 0;
-    this.#done = framing.kind === "none";
+    this.#decoder = new BodyDecoder(startOf(framing));
   }
 
   /** All of it was read. */
   get done(): boolean {
-    return this.#done;
+    return this.#decoder.done && this.#ready.length === 0;
   }
 
   /** Its length was announced. */
@@ -62,7 +78,7 @@ export class MessageBody implements AsyncIterable<Uint8Array> {
 
   /** Bytes still to come; Infinity where nobody knows. */
   get remaining(): number {
-    return this.#done ? 0 : this.#framing.kind === "length" ? this.#remaining : Number.POSITIVE_INFINITY;
+    return this.#lost ? Number.POSITIVE_INFINITY : this.#decoder.remaining;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
@@ -71,31 +87,55 @@ export class MessageBody implements AsyncIterable<Uint8Array> {
 
   /** The next bytes; undefined at the end. Rejects with "invalid" where the sender stopped in the middle. */
   async read(): Promise<Uint8Array | undefined> {
-    if (this.#done) return undefined;
-    this.onFirstRead?.();
-    this.onFirstRead = undefined;
-    if (this.#framing.kind === "chunked" && this.#remaining === 0) {
-      this.#remaining = await this.#chunkSize();
-      if (this.#remaining === 0) {
-        await this.#trailers();
-        this.#done = true;
-        return undefined;
-      }
+    const ready = this.#ready.shift();
+    if (ready !== undefined) return ready;
+    if (!this.#decoder.done) this.#invite();
+    while (!this.#decoder.done) {
+      const chunk = this.#lost ? undefined : await this.#connection.read();
+      if (chunk === undefined) throw new EngineError("invalid", "unexpected EOF");
+      const content = this.#decode(chunk);
+      if (content.length > 0) return content;
     }
-    const chunk = await this.#connection.read();
-    if (this.#framing.kind === "close") {
-      if (chunk === undefined) this.#done = true;
-      return chunk;
-    }
-    if (chunk === undefined) throw new EngineError("invalid", "unexpected EOF");
-    const taken = chunk.subarray(0, this.#remaining);
-    if (taken.length < chunk.length) this.#connection.unread(chunk.subarray(taken.length));
-    this.#remaining -= taken.length;
-    if (this.#remaining === 0) {
-      if (this.#framing.kind === "length") this.#done = true;
-      else await this.#line();
-    }
-    return taken;
+    return undefined;
+  }
+
+  /** Puts back what the reader did not need. */
+  unread(content: Uint8Array): void {
+    if (content.length > 0) this.#ready.unshift(content);
+  }
+
+  /**
+   * Lets another process read what is still to come. Nothing is read here until the loan ends; the answer may be
+   * written meanwhile. Undefined where there is nothing to lend: the body has come as a whole, or comes through TLS.
+   * Rejects with "invalid" where it is malformed.
+   */
+  async lend(): Promise<LentBody | undefined> {
+    if (this.#decoder.done || this.#lost) return undefined;
+    this.#invite();
+    const connection = this.#connection;
+    const raw = await connection.lend();
+    if (raw === undefined) return undefined;
+    using undo = new DisposableStack();
+    undo.defer(() => connection.reclaim());
+    const content = this.#decode(raw);
+    if (content.length > 0) this.#ready.push(content);
+    if (this.#decoder.done) return undefined;
+    undo.move();
+    this.#lost = true;
+    return {
+      get fd() {
+        return connection.fd;
+      },
+      ahead: Buffer.concat(this.#ready.splice(0)),
+      position: this.#decoder.position,
+      end: (rest) => {
+        this.#lost = false;
+        this.#decoder = new BodyDecoder(startOf({ kind: "none" }));
+        connection.unread(rest);
+        connection.reclaim();
+      },
+      abandon: () => connection.reclaim(),
+    };
   }
 
   /** All of it. Rejects with "invalid" beyond `limit` bytes. */
@@ -111,21 +151,15 @@ export class MessageBody implements AsyncIterable<Uint8Array> {
     return chunks.length === 1 ? asBuffer(chunks[0] as Uint8Array).toString() : Buffer.concat(chunks).toString();
   }
 
-  async #line(): Promise<string> {
-    const line = await readUntil(this.#connection, "\r\n", 4096);
-    if (line === undefined) throw new EngineError("invalid", "unexpected EOF");
-    return line.toString("latin1");
+  #decode(bytes: Uint8Array): Uint8Array {
+    const { start, end, used } = this.#decoder.decode(bytes);
+    this.#connection.unread(bytes.subarray(used));
+    return bytes.subarray(start, end);
   }
 
-  async #chunkSize(): Promise<number> {
-    const line = await this.#line();
-    const match = /^([0-9a-fA-F]{1,12})[ \t]*(?:;.*)?$/.exec(line);
-    if (match === null) throw new EngineError("invalid", "malformed chunked encoding");
-    return Number.parseInt(match[1] as string, 16);
-  }
-
-  async #trailers(): Promise<void> {
-    while ((await this.#line()) !== "");
+  #invite(): void {
+    this.onFirstRead?.();
+    this.onFirstRead = undefined;
   }
 }
 

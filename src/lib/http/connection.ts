@@ -12,6 +12,8 @@ const readAhead = 256 * 1024;
 /** How long a client may take for the TLS handshake. Seconds. */
 const handshakeTime = 10;
 
+type Security = "plain" | "encrypted" | "verified";
+
 export class SocketConnection implements HijackedConnection {
   readonly closed: Promise<void>;
   readonly #settleClosed: () => void;
@@ -19,6 +21,7 @@ export class SocketConnection implements HijackedConnection {
   #incoming: Uint8Array[] = [];
   #incomingSize = 0;
   #paused = false;
+  readonly #lendable: boolean;
   #ended = false;
   #reader: ((chunk: Uint8Array | undefined) => void) | undefined;
   #outgoing: Uint8Array[] = [];
@@ -27,7 +30,8 @@ export class SocketConnection implements HijackedConnection {
   #drained: { promise: Promise<void>; resolve: () => void } | undefined;
   #onHangup: (() => void) | undefined;
 
-  constructor() {
+  constructor(security: Security) {
+    this.#lendable = security === "plain";
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     this.#settleClosed = resolve;
@@ -73,6 +77,33 @@ export class SocketConnection implements HijackedConnection {
     if (chunk.length === 0) return;
     this.#incoming.unshift(chunk);
     this.#incomingSize += chunk.length;
+  }
+
+  /** Its descriptor, which stays its own; undefined once it is over. */
+  get fd(): number | undefined {
+    // The declared types do not know that each socket has it.
+    return (this.#socket as { readonly fd: number } | undefined)?.fd;
+  }
+
+  /**
+   * Stops reading, so that another process may. Resolves to what was read and is not consumed; undefined where the
+   * bytes of the socket are not those of the peer (TLS), or it is over. Until `reclaim` there must be no reader.
+   */
+  async lend(): Promise<Uint8Array | undefined> {
+    if (!this.#lendable || this.#socket === undefined || this.#ended) return undefined;
+    this.#paused = true;
+    this.#socket.pause();
+    // Bun may be about to read this socket once more in this turn of its loop.
+    await new Promise((resolve) => setImmediate(resolve));
+    const ahead = Buffer.concat(this.#incoming.splice(0));
+    this.#incomingSize = 0;
+    return ahead;
+  }
+
+  /** Reads again itself. */
+  reclaim(): void {
+    this.#paused = false;
+    this.#socket?.resume();
   }
 
   /** As HijackedConnection has it; the chunk must not be changed until a returned promise settles. */
@@ -172,11 +203,11 @@ export class SocketConnection implements HijackedConnection {
    */
   static handlers(
     accept: (connection: SocketConnection) => void,
-    security: "plain" | "encrypted" | "verified" = "plain",
+    security: Security = "plain",
   ): Bun.SocketHandler<SocketConnection> {
     return {
       open(socket) {
-        const connection = new SocketConnection();
+        const connection = new SocketConnection(security);
         connection.#socket = socket;
         socket.data = connection;
         if (security === "plain") accept(connection);

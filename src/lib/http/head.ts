@@ -12,7 +12,7 @@ export interface RequestHead {
 }
 
 /** How the body after a head is delimited. */
-export type Framing = { kind: "none" } | { kind: "length"; length: number } | { kind: "chunked" } | { kind: "close" };
+export type Framing = { kind: "none" } | { kind: "length"; length: number } | { kind: "chunked" };
 
 const requestLine = /^([A-Z]+) (\S+) HTTP\/1\.([01])$/;
 const fieldLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/;
