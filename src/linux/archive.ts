@@ -36,6 +36,8 @@ const symbols = {
   archive_entry_rdev: { args: ["ptr"], returns: "u64" },
   archive_entry_mtime: { args: ["ptr"], returns: FFIType.i64_fast },
   archive_entry_mtime_nsec: { args: ["ptr"], returns: FFIType.i64_fast },
+  archive_entry_atime: { args: ["ptr"], returns: FFIType.i64_fast },
+  archive_entry_atime_nsec: { args: ["ptr"], returns: FFIType.i64_fast },
   archive_entry_xattr_reset: { args: ["ptr"], returns: "int" },
   archive_entry_xattr_next: { args: ["ptr", "ptr", "ptr", "ptr"], returns: "int" },
   iconv_open: { args: ["ptr", "ptr"], returns: "ptr" },
@@ -53,7 +55,7 @@ export interface Block {
 }
 
 /**
- * "tar" yields entries of an uncompressed tar; "decompressed" yields one entry, whose blocks are the whole stream
+ * "tar" yields entries of an uncompressed tar, "zstd" those of one in Zstandard; "decompressed" yields one entry, whose blocks are the whole stream
  * without its compression (gzip, bzip2, xz, zstd, or none).
  *
  * Rejections are of kind "invalid" in libarchive's words. The instance is at the same time the current entry: its
@@ -69,7 +71,7 @@ export class ArchiveReader implements Disposable {
   #callback: JSCallback | undefined;
   #failure: { readonly cause: unknown } | undefined;
 
-  constructor(form: "tar" | "decompressed") {
+  constructor(form: "tar" | "zstd" | "decompressed") {
     const out = ptr(this.#out);
     this.#slot = [out, (out + 8) as Pointer, (out + 16) as Pointer];
     const lib = this.#lib;
@@ -81,7 +83,8 @@ export class ArchiveReader implements Disposable {
     const archive = lib.archive_read_new();
     if (archive === null) throw new EngineError("internal", "cannot read an archive: out of memory");
     this.#archive = Number(archive) as Pointer;
-    if (form === "tar") {
+    if (form !== "decompressed") {
+      if (form === "zstd") this.#check(lib.archive_read_support_filter_zstd(this.#archive));
       this.#check(lib.archive_read_support_format_tar(this.#archive));
     } else {
       this.#check(lib.archive_read_support_filter_gzip(this.#archive));
@@ -182,6 +185,11 @@ export class ArchiveReader implements Disposable {
   }
   get nanoseconds(): number {
     return Number(this.#lib.archive_entry_mtime_nsec(this.#entry));
+  }
+
+  get accessed(): { seconds: number; nanoseconds: number } {
+    const seconds = Number(this.#lib.archive_entry_atime(this.#entry));
+    return { seconds, nanoseconds: Number(this.#lib.archive_entry_atime_nsec(this.#entry)) };
   }
 
   /** Calls back for each extended attribute; the value's memory is valid during the call. */

@@ -59,7 +59,7 @@ export function lchown(path: string, uid: number, gid: number): void {
 }
 
 /** The kernel's dev_t, as mknod and statx tell it (glibc's makedev). */
-function deviceNumber(major: number, minor: number): number {
+export function deviceNumber(major: number, minor: number): number {
   const low = (minor & 0xff) | ((major & 0xfff) << 8);
   return low + (minor & 0xfff00) * 0x1000;
 }

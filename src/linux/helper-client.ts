@@ -233,7 +233,7 @@ export function packTree(request: PackRequest, signal?: AbortSignal): PackStream
   return piped(start("pack", tree, "ignore", "pipe", signal));
 }
 
-function piped({ child, outcome }: ReturnType<typeof start>): PackStream {
+export function piped({ child, outcome }: ReturnType<typeof start>): PackStream {
   const done = outcome.then(() => {});
   done.catch(() => {}); // told to whoever awaits it, however late
   return { stream: child.stdout as ReadableStream<Uint8Array>, done };
@@ -258,7 +258,8 @@ function openPipe(): [readEnd: number, writeEnd: number] {
   return [readEnd, writeEnd];
 }
 
-function start(
+/** For the modules beside this one. */
+export function start(
   operation: HelperOperation,
   request: object,
   stdin: number | ReadableStream<Uint8Array> | "ignore",

@@ -13,8 +13,29 @@ export interface TreeSize {
   readonly content: number;
 }
 
+export interface SeveralRequest extends TreeRequest {
+  /** Paths inside `root`. */
+  readonly paths: readonly string[];
+}
+
 /** Of everything below `root`, itself included. */
 export function measure(request: TreeRequest, calls: TreeCalls): TreeSize {
+  return sizeOf(calls.enterRoot(request.root), calls);
+}
+
+/** As `measure` of each path; null where it is no directory. */
+export function measureSeveral({ root, paths }: SeveralRequest, calls: TreeCalls): (TreeSize | null)[] {
+  const base = calls.enterRoot(root);
+  return paths.map((path) => {
+    const fd = calls.openInRoot(base, path);
+    if (fd < 0) return null;
+    const size = sizeOf(fd, calls);
+    calls.close(fd);
+    return size;
+  });
+}
+
+function sizeOf(folder: number, calls: TreeCalls): TreeSize {
   const seen = new Set<string>();
   let bytes = 0;
   let inodes = 0;
@@ -36,7 +57,7 @@ export function measure(request: TreeRequest, calls: TreeCalls): TreeSize {
     for (const entry of calls.list(fd)) visit(fd, entry.name);
     if (fd !== dir) calls.close(fd);
   };
-  visit(calls.enterRoot(request.root), "");
+  visit(folder, "");
   return { bytes, inodes, content };
 }
 

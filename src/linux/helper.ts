@@ -7,7 +7,9 @@ import type { IdMap } from "./id-map.ts";
 /** What a helper says at its end, as the last line of its standard error. */
 export type HelperOutcome = { readonly result: unknown } | { readonly error: { kind: ErrorKind; message: string } };
 
-export type HelperOperation = "decompress" | "unpack" | "pack" | "measure" | "remove" | "mounts";
+export type HelperOperation = "decompress" | "unpack" | "pack" | "measure" | "remove" | "mounts" | VolumeOperation;
+
+type VolumeOperation = "copy" | "backup" | "restore" | "usage";
 
 /** The command to spawn; operation and request (JSON) are still to be appended. */
 export function helperCommand(): string[] {
@@ -35,6 +37,7 @@ export async function runHelper(argv: readonly string[]): Promise<number> {
 // The request was written by `helper-client.ts` of this very program. What an operation needs is loaded before it
 // changes its root: afterwards no file name means what it did.
 async function run(operation: string, { parent, ...request }: { parent: number }): Promise<unknown> {
+  if (isVolumeOperation(operation)) return runOnVolume(operation, parent, request);
   const { TreeCalls } = await import("./helper-calls.ts");
   const calls = new TreeCalls(`cannot ${operation}`, (request as { ids?: IdMap }).ids);
   calls.dieWith(parent);
@@ -53,5 +56,25 @@ async function run(operation: string, { parent, ...request }: { parent: number }
       return (await import("./helper-mounts.ts")).serveMounts();
     default:
       throw new EngineError("invalid", `unknown helper operation ${JSON.stringify(operation)}`);
+  }
+}
+
+function isVolumeOperation(operation: string): operation is VolumeOperation {
+  return ["copy", "backup", "restore", "usage"].includes(operation);
+}
+
+async function runOnVolume(operation: VolumeOperation, parent: number, request: object): Promise<unknown> {
+  const { VolumeCalls } = await import("./volume-calls.ts");
+  const calls = new VolumeCalls(operation === "backup" ? "cannot back up" : `cannot ${operation}`);
+  calls.dieWith(parent);
+  switch (operation) {
+    case "copy":
+      return (await import("./helper-copy.ts")).copyTree(request as never, calls);
+    case "backup":
+      return (await import("./helper-backup.ts")).backUpTree(request as never, calls);
+    case "restore":
+      return (await import("./helper-restore.ts")).restoreTree(request as never, calls);
+    case "usage":
+      return (await import("./helper-disk.ts")).measureSeveral(request as never, calls);
   }
 }
