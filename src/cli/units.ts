@@ -63,18 +63,6 @@ function general(value: number, digits: number): string {
   return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 }
 
-const powers: Readonly<Record<string, number>> = { "": 0, b: 0, k: 1, m: 2, g: 3, t: 4, p: 5 };
-
-/** Bytes written `512m`, `1.5GiB`, `100`; powers of 1024. Throws Docker's message. */
-export function parseBytes(text: string): number {
-  const match = /^(\d+(?:\.\d*)?|\.\d+) ?([a-zA-Z]*)$/.exec(text);
-  const suffix = match?.[2]?.toLowerCase() ?? "";
-  const power = powers[suffix.replace(/^([kmgtp])i?b$/, "$1")];
-  if (!match) throw new Error(`invalid size: '${text}'`);
-  if (power === undefined) throw new Error(`invalid suffix: '${suffix}'`);
-  return Math.trunc(Number(match[1]) * 1024 ** power);
-}
-
 /** Seconds from the epoch as Go prints a local time: `2026-11-24 04:50:15 +0000 UTC`. */
 export function localTime(seconds: number): string {
   const time = new Date(seconds * 1000);

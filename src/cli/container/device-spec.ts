@@ -8,7 +8,7 @@ import type {
   WeightDevice,
 } from "#api/types/container-config.ts";
 import { splitCsv } from "../kinds.ts";
-import { parseBytes } from "../units.ts";
+import { parseBytes } from "#lib/bytes.ts";
 import { parseInteger } from "../go.ts";
 
 /** `vendor/class=name`, a device by the name its CDI file gives it. */

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { Mount, MountPropagation, MountType } from "#api/types/container-config.ts";
 import { splitCsv } from "../kinds.ts";
 import { parseBool } from "../go.ts";
-import { parseBytes } from "../units.ts";
+import { parseBytes } from "#lib/bytes.ts";
 
 /** Keys that mean `true` when they stand alone. */
 const switches = new Set(["readonly", "ro", "volume-nocopy", "bind-nonrecursive", "bind-create-src"]);

@@ -1,7 +1,7 @@
 /** Checks and readings of single option values, in Docker's words. */
 import { readFileSync } from "node:fs";
 import { quote } from "../go.ts";
-import { parseBytes } from "../units.ts";
+import { parseBytes } from "#lib/bytes.ts";
 import { isAddress } from "./port-spec.ts";
 
 export function checkAttach(text: string): string {

@@ -1,6 +1,6 @@
 /** The options that `run` and `create` share: what they are called, what they take, what they mean. */
 import { bool, collect, duration, int, list, map, string, value, type FlagOptions } from "../kinds.ts";
-import { parseBytes } from "../units.ts";
+import { parseBytes } from "#lib/bytes.ts";
 import {
   parseBpsDevice,
   parseCgroupRule,

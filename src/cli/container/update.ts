@@ -7,7 +7,7 @@ import { forEach } from "../each.ts";
 import { ExitError } from "../errors.ts";
 import { string, value } from "../kinds.ts";
 import type { Session } from "../session.ts";
-import { parseBytes } from "../units.ts";
+import { parseBytes } from "#lib/bytes.ts";
 import { changeFlags, changesOf } from "./change-flags.ts";
 import { parseRestartPolicy } from "./option-checks.ts";
 import { resourceFlags } from "./options.ts";
