@@ -7,6 +7,9 @@ import { checked, cString, O_CLOEXEC, O_PATH, syscall } from "./libc.ts";
 import { EAGAIN, SyscallError } from "./syscall-error.ts";
 
 const RESOLVE_IN_ROOT = 0x10;
+/** Index of `f_flags` in struct statfs, and what it may hold (statfs(2)). */
+const F_FLAGS = 10;
+const RESTRICTIONS = { ro: 1, nosuid: 2, nodev: 4, noexec: 8, noatime: 0x400, nodiratime: 0x800 } as const;
 const LOCK_EX_NB = 2 | 4;
 /** On all 64-bit architectures that Bun runs on. */
 const FS_IOC_GETFLAGS = 0x80086601;
@@ -30,9 +33,19 @@ export function openInRoot(root: string, path: string, flags: number, mode = 0):
 
 /** The number of the file system that `path` is on (statfs(2), linux/magic.h). Throws SyscallError. */
 export function fileSystemType(path: string): number {
+  return Number(statFileSystem(path)[0] ?? 0n);
+}
+
+/** What the mount that `path` is on refuses, in the words of mount(8); `ro` also where its whole file system is. Throws SyscallError. */
+export function mountRestrictions(path: string): string[] {
+  const flags = Number(statFileSystem(path)[F_FLAGS] ?? 0n);
+  return Object.entries(RESTRICTIONS).flatMap(([word, flag]) => ((flags & flag) === 0 ? [] : [word]));
+}
+
+function statFileSystem(path: string): BigUint64Array {
   const buffer = new BigUint64Array(16);
   checked(`cannot look at the file system of ${path}`, path, "statfs", cString(path), buffer);
-  return Number(buffer[0] ?? 0n);
+  return buffer;
 }
 
 /** Replaces `path` by `data` so that a reader (or the next boot) sees the old content or the new, nothing between. */

@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import type { ResolvedMount } from "#engine/volume/mount.ts";
 import { EngineError } from "#lib/errors.ts";
+import { mountRestrictions } from "#linux/files.ts";
 import type { SpecInput } from "./build.ts";
 import type { HostFacts } from "./host.ts";
 import { initRemedy } from "./init-program.ts";
@@ -99,6 +100,9 @@ function userMount(mount: ResolvedMount, host: HostFacts): MountSpec {
     return { destination, type: "tmpfs", source: "tmpfs", options: mount.tmpfs?.options ?? [] };
   }
   const options = [mount.bind?.nonRecursive ? "bind" : "rbind"];
+  // Runtimes that set the flags of a bind take away those that are not named.
+  const kept = exists(source) ? mountRestrictions(source) : [];
+  options.push(...kept.filter((word) => word !== "ro" || !mount.readOnly));
   if (mount.readOnly) options.push(readOnlyOption(mount, host));
   if (mount.propagation !== "") options.push(mount.propagation);
   return { destination, type: "bind", source, options };
@@ -116,6 +120,10 @@ export function readOnlyOption({ bind, destination, source }: ResolvedMount, { k
   // There is nothing below a file, and crun before 1.9 takes what is to be rro for a folder.
   const isFolder = statSync(source, { throwIfNoEntry: false })?.isDirectory() === true;
   return can && isFolder && !bind?.readOnlyNonRecursive ? "rro" : "ro";
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 function readOnly(mount: MountSpec): MountSpec {
