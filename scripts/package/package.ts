@@ -79,7 +79,7 @@ function control(installedSize: number): string {
     `Installed-Size: ${installedSize}`,
     "Pre-Depends: init-system-helpers (>= 1.54~)",
     "Depends: libc6 (>= 2.17), conmon, crun | runc, libnftables1, libarchive13t64 | libarchive13, ca-certificates, passwd",
-    "Recommends: tini, procps, apparmor",
+    "Recommends: tini, procps, apparmor, e2fsprogs",
     "Section: admin",
     "Priority: optional",
     "Description: container platform in one file",

@@ -241,13 +241,17 @@ export function piped({ child, outcome }: ReturnType<typeof start>): PackStream 
 
 /** Of a folder and all below it. */
 export async function measureTree(root: string, signal?: AbortSignal): Promise<TreeSize> {
-  return (await start("measure", { root }, "ignore", "ignore", signal).outcome) as TreeSize;
+  return (await askHelper("measure", { root }, signal)) as TreeSize;
 }
 
 /** Empties a folder at low priority. Resolves to the messages of what could not be removed. */
 export async function emptyFolder(root: string, signal?: AbortSignal): Promise<string[]> {
-  const outcome = await start("remove", { root }, "ignore", "ignore", signal).outcome;
-  return (outcome as { failures: string[] }).failures;
+  return ((await askHelper("remove", { root }, signal)) as { failures: string[] }).failures;
+}
+
+/** Runs an operation that takes and gives no bytes. Rejects as the operation does, and when `signal` ends its process. */
+export function askHelper(operation: HelperOperation, request: object, signal?: AbortSignal): Promise<unknown> {
+  return start(operation, request, "ignore", "ignore", signal).outcome;
 }
 
 function openPipe(): [readEnd: number, writeEnd: number] {

@@ -7,8 +7,9 @@ import type { IdMap } from "./id-map.ts";
 /** What a helper says at its end, as the last line of its standard error. */
 export type HelperOutcome = { readonly result: unknown } | { readonly error: { kind: ErrorKind; message: string } };
 
-export type HelperOperation = "decompress" | "unpack" | "pack" | "measure" | "remove" | "mounts" | VolumeOperation;
+export type HelperOperation = "decompress" | "unpack" | "pack" | "measure" | "remove" | MountOperation | VolumeOperation;
 
+type MountOperation = "mounts" | "mount" | "unmount";
 type VolumeOperation = "copy" | "backup" | "restore" | "usage";
 
 /** The command to spawn; operation and request (JSON) are still to be appended. */
@@ -54,6 +55,10 @@ async function run(operation: string, { parent, ...request }: { parent: number }
       return (await import("./helper-disk.ts")).removeBelow(request as never, calls);
     case "mounts":
       return (await import("./helper-mounts.ts")).serveMounts();
+    case "mount":
+      return (await import("./helper-mount.ts")).mountHere(request as never);
+    case "unmount":
+      return (await import("./helper-mount.ts")).unmountHere(request as never);
     default:
       throw new EngineError("invalid", `unknown helper operation ${JSON.stringify(operation)}`);
   }

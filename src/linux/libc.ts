@@ -172,4 +172,5 @@ const NUMBERS = {
   pidfd_open: [434, 434],
   openat2: [437, 437],
   mount_setattr: [442, 442],
+  quotactl_fd: [443, 443],
 } as const;

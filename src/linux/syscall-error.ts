@@ -44,6 +44,12 @@ export function hasErrno(error: unknown, ...errnos: number[]): error is SyscallE
   return error instanceof SyscallError && errnos.includes(error.errno);
 }
 
+/** In the words of Go programs, which scripts look for: "no such device". */
+export function errnoText(errno: number): string {
+  const { text } = describe(errno);
+  return `${text.charAt(0).toLowerCase()}${text.slice(1)}`;
+}
+
 function describe(errno: number): { code: string; kind: ErrorKind; text: string } {
   const known = ERRORS[errno];
   if (known === undefined) return { code: `errno ${errno}`, kind: "internal", text: "Unknown error" };

@@ -69,6 +69,10 @@ export class Layout {
   volumeData(name: string): string {
     return join(this.volumes, name, "_data");
   }
+  /** A bounded volume's file system where the data root's own has no quota by folder; mounted at `volumeData`. */
+  volumeImage(name: string): string {
+    return join(this.volumes, name, "image.ext4");
+  }
   get containers(): string {
     return join(this.dataRoot, "containers");
   }

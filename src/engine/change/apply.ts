@@ -5,6 +5,7 @@ import type { EngineContext } from "#engine/container/context.ts";
 import { changeLimits, limitsOf } from "#engine/container/live-limits.ts";
 import { announceMounts } from "#engine/container/mount-events.ts";
 import { asksForLimits } from "#engine/container/update-resources.ts";
+import { volumesOf } from "#engine/volume/mount.ts";
 import { refuseProcMounts } from "#engine/volume/proc-places.ts";
 import { EngineError } from "#lib/errors.ts";
 import type { MountSession } from "#linux/container-mounts.ts";
@@ -71,6 +72,7 @@ export async function applyChange(context: EngineContext, change: Change): Promi
     published?.cut();
     for (const { made = [] } of plan.mounts.remove) await change.session.removeMade(target.pid, made);
     await letGo(context, id, gone);
+    await context.volumes.mounts.release(id, volumesOf(next.mounts));
     announceMounts(context, change.container, "unmount", plan.mounts.remove);
     announceMounts(context, change.container, "mount", plan.mounts.add);
   };
@@ -90,8 +92,10 @@ async function applyMounts(
   refuseProcMounts(layout.rootfs(target.id), mounts.add);
   volumes.acquire(target.id, mounts.add);
   undo.defer(() => volumes.keepOnly(target.id, before, intent.volumes));
+  undo.defer(() => volumes.mounts.release(target.id, volumesOf(before)));
+  await volumes.mounts.hold(target.id, volumesOf(mounts.add));
   undo.defer(makeSources(mounts.add));
-  await volumes.populate(mounts.add, layout.rootfs(target.id), target.map);
+  await volumes.populate(target.id, mounts.add, layout.rootfs(target.id), target.map);
   for (const mount of mounts.remove) {
     const detached = await detach(session, target, mount, mounts.force);
     undo.defer(detached.undo);

@@ -10,6 +10,7 @@ import { specJson } from "#engine/spec/json.ts";
 import { translateRuntimeError } from "#engine/spec/runtime-error.ts";
 import { resolveUser } from "#engine/spec/user.ts";
 import { refuseProcMounts } from "#engine/volume/proc-places.ts";
+import { volumesOf } from "#engine/volume/mount.ts";
 import { prepareBindSources } from "#engine/volume/resolve.ts";
 import { EngineError } from "#lib/errors.ts";
 import type { IdMap } from "#linux/id-map.ts";
@@ -57,7 +58,8 @@ export async function launch(context: EngineContext, container: Container): Prom
 
   prepareBindSources(mounts);
   refuseProcMounts(rootfs, mounts);
-  await context.volumes.populate(mounts, rootfs, users.map);
+  await context.volumes.mounts.hold(id, volumesOf(mounts));
+  await context.volumes.populate(id, mounts, rootfs, users.map);
   const user = resolveUser(rootfs, config.User, hostConfig.GroupAdd ?? []);
   assertMapped(users.map, user);
   const shmPath = shareMemory(context, container, users);

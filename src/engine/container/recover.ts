@@ -6,6 +6,7 @@ import { type ExitRecord, UNKNOWN_EXIT } from "#engine/runtime/exits.ts";
 import { findMonitor, readPid } from "#engine/runtime/monitors.ts";
 import { endStrayProbes } from "#engine/health/probe-process.ts";
 import { cgroupPath } from "#engine/spec/build.ts";
+import { volumesOf } from "#engine/volume/mount.ts";
 import { formatTime, now, parseTime } from "#lib/time.ts";
 import { isFrozen, thaw } from "#linux/cgroup-group.ts";
 import { isAlive, startTime } from "#linux/process.ts";
@@ -24,7 +25,7 @@ import { shouldStartWithDaemon } from "./restart-policy.ts";
  * then book what ended: what a restart policy starts must not be taken for a stray.
  */
 export async function recoverContainers(context: EngineContext, lifecycle: Lifecycle): Promise<void> {
-  const { containers, networks, log } = context;
+  const { containers, networks, volumes, log } = context;
   const ended: [Container, Ended][] = [];
   const alive: Container[] = [];
   const idle: Container[] = [];
@@ -43,6 +44,7 @@ export async function recoverContainers(context: EngineContext, lifecycle: Lifec
     adoptPause(context, container);
     lifecycle.adopt(container);
   }
+  await volumes.mounts.recover(new Map(alive.map(({ id, record }) => [id, volumesOf(record.mounts)])));
   await undoChanges(context, living);
   await removeStrays(context, living);
   for (const [container, { exit, oomKilled }] of ended) {

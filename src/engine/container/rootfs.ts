@@ -112,13 +112,14 @@ export function openSubpath(volume: string, subpath: string): number {
   }
 }
 
-/** Unmounts everything in the bundle and removes it. Idempotent. */
+/** Unmounts everything in the bundle, and volumes that it alone held, and removes it. Idempotent. */
 export async function removeBundle(context: EngineContext, id: string): Promise<void> {
-  const { layout, namespaces } = context;
+  const { layout, namespaces, volumes } = context;
   // All may be mount points. A failed unmount must keep us from removing what is behind it.
   const held = [layout.subpaths(id), shiftedFolder(layout.rootfs(id))].flatMap((folder) =>
     existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [],
   );
   for (const target of [layout.rootfs(id), layout.sharedMemory(id), ...held]) await namespaces.unmount(target);
+  await volumes.mounts.release(id);
   rmSync(layout.bundle(id), { recursive: true, force: true });
 }

@@ -1,6 +1,6 @@
 /** A container's files as others read them: running or not, they stay whole meanwhile. */
 import { constants, openSync, statSync } from "node:fs";
-import type { ResolvedMount } from "#engine/volume/mount.ts";
+import { type ResolvedMount, volumesOf } from "#engine/volume/mount.ts";
 import { EngineError } from "#lib/errors.ts";
 import { streamOf } from "#lib/streams.ts";
 import { closeFd } from "#linux/descriptor.ts";
@@ -98,7 +98,8 @@ async function cloneStopped(
   const rootfs = await mountRootfs(context, id);
   // Takes along what is mounted below it, wherever paths lead by then.
   undo.defer(() => void unmount(rootfs, { detach: true }));
-  await context.volumes.populate(mounts, rootfs);
+  await context.volumes.mounts.hold(id, volumesOf(mounts));
+  await context.volumes.populate(id, mounts, rootfs);
   for (const { type, source, destination, readOnly } of holdMounts(context, id, mounts)) {
     const stat = type === "tmpfs" ? undefined : statSync(source, { throwIfNoEntry: false });
     if (stat === undefined) continue;

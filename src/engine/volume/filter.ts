@@ -1,5 +1,6 @@
 /** Which volumes a list or a prune means: Docker's filters. */
 import { EngineError } from "#lib/errors.ts";
+import { parseDriverOptions } from "./driver-options.ts";
 import type { VolumeRow } from "./service.ts";
 
 /** Values of each filter, as the wire's `filters` map. */
@@ -31,10 +32,27 @@ export function selectVolumes(
     if (!all && row.anonymous === 0) return false;
     if (!(filters["label"] ?? []).every(has) || (filters["label!"] ?? []).some(has)) return false;
     const names = filters["name"] ?? [];
-    if (names.length > 0 && !names.some((name) => row.name.includes(name))) return false;
+    if (names.length > 0 && !names.some((name) => fits(row.name, name))) return false;
+    // What they mount is not ours, and nothing would come free.
+    if (purpose === "prune" && isElsewhere(row)) return false;
     const drivers = filters["driver"] ?? [];
     return drivers.length === 0 || drivers.includes("local");
   });
+}
+
+/** Docker takes the value as text first and as a regular expression then. */
+function fits(name: string, value: string): boolean {
+  if (name.includes(value)) return true;
+  try {
+    return new RegExp(value).test(name);
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the volume is another file system than the data root's, or a folder of the host. */
+export function isElsewhere({ options }: Pick<VolumeRow, "options">): boolean {
+  return options !== null && parseDriverOptions(JSON.parse(options) as Record<string, string>).source !== undefined;
 }
 
 function flag(name: string, filters: VolumeFilters): boolean | undefined {

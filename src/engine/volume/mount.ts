@@ -20,6 +20,8 @@ export interface ResolvedMount {
     /** false where image content is not to be copied in (`nocopy`). */
     copy: boolean;
     labels: Record<string, string>;
+    /** Of the driver, for a volume that is to be made (`volume-opt`). */
+    options?: Record<string, string>;
     subpath?: string;
   };
   bind?: {
@@ -35,6 +37,11 @@ export interface ResolvedMount {
   made?: readonly string[];
   /** Options of mount(8), the defaults among them. */
   tmpfs?: { options: string[] };
+}
+
+/** Names of the volumes among them. */
+export function volumesOf(mounts: readonly ResolvedMount[]): string[] {
+  return mounts.flatMap(({ volume }) => volume?.name ?? []);
 }
 
 /** The mount as `.Mounts` of inspect shows it. */

@@ -120,14 +120,13 @@ function fromMount(mount: Mount, volumePath: (name: string) => string): Resolved
       const options = mount.VolumeOptions ?? {};
       const driver = options.DriverConfig?.Name ?? "";
       if (driver !== "" && driver !== "local") throw unknownDriver(driver);
-      if (Object.keys(options.DriverConfig?.Options ?? {}).length > 0) throw refuse("driver options are not supported");
+      const driverOptions = options.DriverConfig?.Options ?? {};
       if (readOnly && !mount.Source) throw refuse("must not set ReadOnly mode when using anonymous volumes");
       if (options.Subpath && !mount.Source) throw refuse("must not set Subpath when using anonymous volumes");
       const name = mount.Source ? checkVolumeName(mount.Source) : randomVolumeName();
       const result = volume(name, !mount.Source, destination, volumePath);
       const subpath = options.Subpath ?? "";
-      if (subpath !== "" && !isInside(subpath))
-        throw refuse(`subpath must be a relative path within the volume: ${subpath}`);
+      if (subpath !== "" && !isInside(subpath)) throw refuse("subpath must be a relative path within the volume");
       return {
         ...result,
         mode: "z",
@@ -138,6 +137,7 @@ function fromMount(mount: Mount, volumePath: (name: string) => string): Resolved
           anonymous: !mount.Source,
           copy: options.NoCopy !== true && subpath === "",
           labels: options.Labels ?? {},
+          ...(Object.keys(driverOptions).length > 0 && { options: driverOptions }),
           ...(subpath !== "" && { subpath }),
         },
       };

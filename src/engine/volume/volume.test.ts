@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import type { Database } from "bun:sqlite";
 import {
   chownSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -75,14 +76,14 @@ test.each([
   expect(() => resolve(changes)).toThrow(words);
 });
 
-test("a volume in use stays; an anonymous one goes with its last container", () => {
+test("a volume in use stays; an anonymous one goes with its last container", async () => {
   const mounts = resolve({ Binds: ["named:/data", "/anonymous"] });
   volumes.acquire("c1", mounts);
-  expect(() => volumes.remove("named", true)).toThrow("remove named: volume is in use - [c1]");
+  await expect(volumes.remove("named", true)).rejects.toThrow("remove named: volume is in use - [c1]");
   expect(volumes.list({ dangling: ["true"] })).toEqual([]);
   volumes.release("c1", true);
   expect(volumes.list().map(({ Name }) => Name)).toEqual(["named"]);
-  volumes.remove("named");
+  await volumes.remove("named");
   expect(() => volumes.inspect("named")).toThrow("get named: no such volume");
   expect(events.map((event) => event.split(" ")[0])).toEqual(["create", "create", "destroy", "destroy"]);
 });
@@ -102,6 +103,44 @@ test("a container's uses go as one with what tells of the container", () => {
   expect(volumes.list()).toHaveLength(2);
 });
 
+test("rm -v leaves an anonymous volume that a container called by its name", () => {
+  const { Name } = volumes.create({});
+  volumes.acquire("c1", resolve({ Binds: [`${Name}:/data`] }));
+  volumes.release("c1", true);
+  expect(volumes.has(Name)).toBe(true);
+});
+
+test("an existing volume is answered whatever is asked of it now", () => {
+  const options = { type: "tmpfs", device: "tmpfs" };
+  volumes.create({ Name: "same", DriverOpts: options, Labels: { a: "b" } });
+  expect(volumes.create({ Name: "same", DriverOpts: { size: "1g" } })).toMatchObject({ Options: options });
+  expect(() => volumes.create({ Name: "same", Driver: "other" })).toThrow('plugin "other" not found');
+});
+
+test("an empty volume is filled for each new container, and once for each", async () => {
+  const rootfs = join(folder, "rootfs");
+  mkdirSync(join(rootfs, "data"), { recursive: true });
+  writeFileSync(join(rootfs, "data/file"), "");
+  const mounts = resolve({ Binds: ["named:/data"] });
+  const file = join(layout.volumeData("named"), "file");
+  for (const container of ["c1", "c2"]) {
+    volumes.acquire(container, mounts);
+    await volumes.populate(container, mounts, rootfs);
+    expect(existsSync(file)).toBe(true);
+    rmSync(file);
+    await volumes.populate(container, mounts, rootfs);
+    expect(existsSync(file)).toBe(false);
+  }
+});
+
+test("names match as text and as expressions", () => {
+  for (const Name of ["data-1", "data-2", "other"]) volumes.create({ Name });
+  const named = (name: string) => volumes.list({ name: [name] }).map(({ Name }) => Name);
+  expect(named("data")).toEqual(["data-1", "data-2"]);
+  expect(named("^.*-[2-9]$")).toEqual(["data-2"]);
+  expect(named("[")).toEqual([]);
+});
+
 test("a new volume takes the image's content with its owner, once, and no link leads out of the image", async () => {
   const rootfs = join(folder, "rootfs");
   mkdirSync(join(rootfs, "data"), { recursive: true });
@@ -111,14 +150,14 @@ test("a new volume takes the image's content with its owner, once, and no link l
   symlinkSync("/", join(rootfs, "escape"));
   const mounts = resolve({ Binds: ["named:/data", "other:/escape/etc"] });
   volumes.acquire("c1", mounts);
-  await volumes.populate(mounts, rootfs);
+  await volumes.populate("c1", mounts, rootfs);
   const data = layout.volumeData("named");
   expect(readFileSync(join(data, "file"), "utf8")).toBe("from the image");
   expect([statSync(join(data, "file")).uid, statSync(join(data, "file")).gid, statSync(data).uid]).toEqual([
     123, 456, 12,
   ]);
   rmSync(join(data, "file"));
-  await volumes.populate(mounts, rootfs);
+  await volumes.populate("c1", mounts, rootfs);
   expect(() => statSync(join(data, "file"))).toThrow();
   expect(() => statSync(join(layout.volumeData("other"), "passwd"))).toThrow();
 });
@@ -131,7 +170,7 @@ test("containers that start at once fill a new volume one after the other, hence
     for (let i = 0; i < 50; i++) writeFileSync(join(folder, name, "data", `${name}${i}`), "");
     return join(folder, name);
   });
-  await Promise.all(images.map((rootfs) => volumes.populate(mounts, rootfs)));
+  await Promise.all(images.map((rootfs) => volumes.populate("c1", mounts, rootfs)));
   const names = readdirSync(layout.volumeData("named"));
   expect(names).toHaveLength(50);
   expect(names.every((name) => name.startsWith("first"))).toBe(true);

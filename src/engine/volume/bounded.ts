@@ -1,0 +1,69 @@
+/** Volumes of a bounded size: a quota of the data root's file system, or a file system of their own in a sparse file. */
+import { existsSync, openSync, closeSync, ftruncateSync, fsyncSync, renameSync, rmSync, statSync } from "node:fs";
+import { EngineError } from "#lib/errors.ts";
+import { projectUsage } from "#linux/project-quota.ts";
+import type { Layout } from "#store/layout.ts";
+
+/** `project` is the number under which the quota counts; null: an image. */
+export interface BoundedVolume {
+  readonly name: string;
+  readonly size: number;
+  readonly project: number | null;
+}
+
+/** Throws "unavailable" where no image can be made. */
+export function assertImages(): void {
+  if (makerOfImages() !== undefined) return;
+  throw new EngineError(
+    "unavailable",
+    "quota size requested but no quota support: the data root's file system has no project quotas, and mkfs.ext4 " +
+      "(package e2fsprogs), which would make a file system of that size, is not installed",
+  );
+}
+
+/** Makes the file system unless it is there. A crash leaves none, or a whole one. Rejects "unavailable", "internal". */
+export async function makeImage(layout: Layout, { name, size }: BoundedVolume): Promise<string> {
+  const image = layout.volumeImage(name);
+  if (existsSync(image)) return image;
+  const maker = makerOfImages();
+  if (maker === undefined) assertImages();
+  const fresh = `${image}.new`;
+  const fd = openSync(fresh, "w", 0o600);
+  try {
+    ftruncateSync(fd, size);
+    await format(maker ?? "", fresh, size);
+    fsyncSync(fd);
+    renameSync(fresh, image);
+  } catch (error) {
+    rmSync(fresh, { force: true });
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+  return image;
+}
+
+/** No blocks are kept for root, and the tables are left to the kernel to fill, so that the file stays sparse. */
+async function format(maker: string, image: string, size: number): Promise<void> {
+  const child = Bun.spawn([maker, "-q", "-F", "-m", "0", "-E", "root_owner=0:0,lazy_itable_init=1,nodiscard", image], {
+    cwd: "/",
+    env: { PATH: PLACES },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const [said, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+  if (code === 0) return;
+  throw new EngineError("internal", `cannot make a file system of ${size} bytes: ${said.trim() || `status ${code}`}`);
+}
+
+/** Bytes on disk, without looking at a single file. */
+export function boundedUsage(layout: Layout, { name, project }: BoundedVolume): number {
+  if (project !== null) return projectUsage(layout.volumeData(name), project) ?? -1;
+  return (statSync(layout.volumeImage(name), { throwIfNoEntry: false })?.blocks ?? 0) * 512;
+}
+
+function makerOfImages(): string | undefined {
+  return Bun.which("mkfs.ext4", { PATH: PLACES }) ?? undefined;
+}
+
+/** Where it is, also for a daemon whose own PATH is a user's. */
+const PLACES = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
