@@ -1,9 +1,16 @@
-/** Makes a daemon that has nothing to do small: returns memory to the kernel once the requests have stopped. */
-import { releaseProgramText, trimLibraryHeap } from "#linux/memory.ts";
+/** Keeps the daemon small: garbage goes while requests come, and memory back to the kernel once they have stopped. */
+import { type OwnMemory, ownMemory, releaseProgramText } from "#linux/memory.ts";
 
-/** Garbage goes after this: long enough that somebody who types commands never waits for it. Milliseconds. */
+/** Between two looks at memory while requests come. Milliseconds. */
+const PERIOD = 500;
+/** Growth at which garbage goes although requests come, which wait some 10 ms for it. Bytes. */
+const LARGE_GROWTH = 10 * 1024 * 1024;
+/** After this it goes at the small growth. Milliseconds. */
+const PAUSE = 1000;
+const SMALL_GROWTH = 2 * 1024 * 1024;
+/** Compiled code goes too after this: long enough that somebody who types commands never waits for it. Milliseconds. */
 const QUIET = 10_000;
-/** Code goes after this: getting it back costs the next `run` some 20 ms. */
+/** The program's pages go after this: getting them back costs the next `run` some 20 ms. */
 const ASLEEP = 300_000;
 
 /** Work that is done for those to come: nobody needs it while nobody comes. */
@@ -16,15 +23,20 @@ export interface Sleeper {
 /** Does nothing, not even wake up, while nothing happens. */
 export class Housekeeping implements Disposable {
   readonly #sleeper: Sleeper;
+  readonly #memory: OwnMemory;
   readonly #stages: readonly { readonly after: number; readonly work: () => void }[];
   #last = 0;
   #timer: Timer | undefined;
   #stage = 0;
+  /** The least that was resident since garbage went. */
+  #floor = Number.POSITIVE_INFINITY;
 
-  constructor(sleeper: Sleeper) {
+  constructor(sleeper: Sleeper, memory: OwnMemory = ownMemory) {
     this.#sleeper = sleeper;
+    this.#memory = memory;
     this.#stages = [
-      { after: QUIET, work: collectGarbage },
+      { after: PAUSE, work: () => this.#collect(SMALL_GROWTH) },
+      { after: QUIET, work: () => this.#shrink() },
       { after: ASLEEP, work: () => this.#fallAsleep() },
     ];
   }
@@ -38,9 +50,13 @@ export class Housekeeping implements Disposable {
   /** Something was done: the clean-up comes when it has been quiet for a while. */
   touch(): void {
     this.#last = performance.now();
-    this.#stage = 0;
     this.#sleeper.wake();
-    if (this.#timer === undefined) this.#wait();
+    if (this.#timer !== undefined && this.#stage === 0) return;
+    // The timer waits for a later stage, which may be minutes away.
+    clearTimeout(this.#timer);
+    this.#stage = 0;
+    this.#grown();
+    this.#wait();
   }
 
   [Symbol.dispose](): void {
@@ -52,7 +68,7 @@ export class Housekeeping implements Disposable {
     this.#timer = undefined;
     if (stage === undefined) return;
     const left = this.#last + stage.after - performance.now();
-    this.#timer = setTimeout(() => this.#look(), Math.max(left, 1));
+    this.#timer = setTimeout(() => this.#look(), Math.max(this.#stage === 0 ? Math.min(left, PERIOD) : left, 1));
     this.#timer.unref();
   }
 
@@ -62,18 +78,30 @@ export class Housekeeping implements Disposable {
     if (stage !== undefined && performance.now() - this.#last >= stage.after) {
       stage.work();
       this.#stage++;
-    }
+    } else this.#collect(LARGE_GROWTH);
     this.#wait();
+  }
+
+  #grown(): number {
+    const resident = this.#memory.resident();
+    this.#floor = Math.min(this.#floor, resident);
+    return resident - this.#floor;
+  }
+
+  #collect(growth: number): void {
+    if (this.#grown() < growth) return;
+    this.#memory.collect();
+    // The allocator gives pages back a little later: what remains is seen at the next look.
+    this.#floor = Number.POSITIVE_INFINITY;
+  }
+
+  #shrink(): void {
+    this.#memory.shrink();
+    this.#floor = Number.POSITIVE_INFINITY;
   }
 
   #fallAsleep(): void {
     this.#sleeper.sleep();
     releaseProgramText();
   }
-}
-
-function collectGarbage(): void {
-  Bun.gc(true);
-  Bun.shrink();
-  trimLibraryHeap();
 }

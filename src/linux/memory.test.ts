@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { releaseProgramText, trimLibraryHeap } from "./memory.ts";
+import { ownMemory, releaseProgramText } from "./memory.ts";
 
 test("the program's code leaves memory and runs on", () => {
   const before = codeInMemory();
@@ -8,8 +8,14 @@ test("the program's code leaves memory and runs on", () => {
   expect(codeInMemory()).toBeLessThan(before / 2);
 });
 
-test("the C library's heap can be trimmed at any time", () => {
-  for (let i = 0; i < 3; i++) trimLibraryHeap();
+test("memory can be shrunk at any time", () => {
+  for (let i = 0; i < 3; i++) ownMemory.shrink();
+});
+
+test("what is resident grows with what is held", () => {
+  const before = ownMemory.resident();
+  const held = new Uint8Array(30_000_000).fill(1);
+  expect(ownMemory.resident() - before).toBeGreaterThan(held.length / 2);
 });
 
 /** kB of the executable's code that this process has mapped at the moment. */

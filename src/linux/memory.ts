@@ -1,4 +1,4 @@
-/** Gives memory that an idle process holds back to the kernel. */
+/** The process's own memory: how much it is, and what of it can go back to the kernel. */
 import { dlopen } from "bun:ffi";
 import { readFileSync } from "node:fs";
 import { syscall } from "./libc.ts";
@@ -19,8 +19,27 @@ export function releaseProgramText(): void {
   }
 }
 
+export interface OwnMemory {
+  /** Bytes. Cheap enough for a look each second. */
+  resident(): number;
+  /** Frees what nobody refers to any more; some 10 ms. */
+  collect(): void;
+  /** Also drops compiled code and what allocators keep for later; some 40 ms, and what runs next is compiled anew. */
+  shrink(): void;
+}
+
+export const ownMemory: OwnMemory = {
+  resident: () => process.memoryUsage.rss(),
+  collect: () => Bun.gc(true),
+  shrink() {
+    Bun.gc(true);
+    Bun.shrink();
+    trimLibraryHeap();
+  },
+};
+
 /** Returns what the C library's allocator keeps for later: the libraries that we call allocate there. */
-export function trimLibraryHeap(): void {
+function trimLibraryHeap(): void {
   const libc = dlopen("libc.so.6", { malloc_trim: { args: ["u64"], returns: "i32" } });
   libc.symbols.malloc_trim(0);
   libc.close();
