@@ -1,7 +1,6 @@
 /** Which volumes a list or a prune means: Docker's filters. */
 import { EngineError } from "#lib/errors.ts";
-import { parseDriverOptions } from "./driver-options.ts";
-import type { VolumeRow } from "./service.ts";
+import { optionsOf, type VolumeRow } from "./rows.ts";
 
 /** Values of each filter, as the wire's `filters` map. */
 export type VolumeFilters = Readonly<Record<string, readonly string[]>>;
@@ -51,8 +50,8 @@ function fits(name: string, value: string): boolean {
 }
 
 /** Whether the volume is another file system than the data root's, or a folder of the host. */
-export function isElsewhere({ options }: Pick<VolumeRow, "options">): boolean {
-  return options !== null && parseDriverOptions(JSON.parse(options) as Record<string, string>).source !== undefined;
+export function isElsewhere(row: Pick<VolumeRow, "options">): boolean {
+  return optionsOf(row).source !== undefined;
 }
 
 function flag(name: string, filters: VolumeFilters): boolean | undefined {

@@ -13,44 +13,31 @@ import { measureTree } from "#linux/helper-client.ts";
 import type { Layout } from "#store/layout.ts";
 import { freeProject, hasProjectQuota, setProjectQuota } from "#linux/project-quota.ts";
 import { assertImages, boundedUsage } from "./bounded.ts";
-import { type DriverOptions, parseDriverOptions } from "./driver-options.ts";
+import { parseDriverOptions } from "./driver-options.ts";
 import { isElsewhere, selectVolumes, type VolumeFilters } from "./filter.ts";
 import type { ResolvedMount } from "./mount.ts";
 import { type MountedVolume, VolumeMounts } from "./mounts.ts";
 import { checkVolumeName, randomVolumeName } from "./names.ts";
 import { populateVolume } from "./populate.ts";
+import { optionsOf, type VolumeRow, VolumeRows } from "./rows.ts";
 
 export type EmitVolumeEvent = (type: "volume", action: string, id: string, attributes: Record<string, string>) => void;
 
-/** A row of the table. */
-export interface VolumeRow {
-  name: string;
-  /** Milliseconds since the epoch. */
-  created: number;
-  /** JSON object. */
-  labels: string;
-  anonymous: number;
-  /** JSON object of the driver's options, or null. */
-  options: string | null;
-  /** Of the quota; null where there is none, or an image bounds the size. */
-  project: number | null;
-}
-
 /**
  * The database names every volume; the folder `volumes/<name>/_data` holds its content, or shows it while somebody
- * uses a volume with a file system of its own (`mounts`). A volume in use by any
- * container (running or not) cannot be removed.
+ * uses a volume with a file system of its own (`mounts`). A volume in use by any container (running or not) cannot be
+ * removed.
  */
 export class VolumeService {
   readonly mounts: VolumeMounts;
-  readonly #db: Database;
+  readonly #rows: VolumeRows;
   readonly #layout: Layout;
   readonly #emit: EmitVolumeEvent;
   readonly #log: Logger;
   readonly #filling = new KeyedLocks();
 
   constructor(db: Database, layout: Layout, emit: EmitVolumeEvent, log: Logger) {
-    this.#db = db;
+    this.#rows = new VolumeRows(db);
     this.#layout = layout;
     this.#emit = emit;
     this.#log = log;
@@ -64,12 +51,12 @@ export class VolumeService {
     // Root of a container may leave a program here that runs as root for whoever can reach it.
     chmodSync(volumes, 0o700);
     mkdirSync(trash, { recursive: true, mode: 0o700 });
-    const known = new Set(this.#rows().map(({ name }) => name));
+    const known = new Set(this.#rows.all().map(({ name }) => name));
     for (const name of readdirSync(volumes)) {
       if (known.has(name)) rmSync(join(volumes, name, "_new"), { recursive: true, force: true });
       else await this.#discard(name);
     }
-    for (const row of this.#rows()) this.#makeFolder(row);
+    for (const row of this.#rows.all()) this.#makeFolder(row);
   }
 
   /**
@@ -91,28 +78,28 @@ export class VolumeService {
 
   /** Throws "not-found". */
   inspect(name: string): Volume {
-    const row = this.#row(name);
+    const row = this.#rows.get(name);
     if (row === undefined) throw new EngineError("not-found", `get ${name}: no such volume`);
     return this.#show(row);
   }
 
   /** Filters: name, label, dangling, driver. Throws "invalid" for others. */
   list(filters: VolumeFilters = {}): Volume[] {
-    return selectVolumes(this.#rows(), filters, (name) => this.users(name).length > 0, "list").map((row) =>
+    return selectVolumes(this.#rows.all(), filters, (name) => this.users(name).length > 0, "list").map((row) =>
       this.#show(row),
     );
   }
 
   /** Rejects "not-found" (unless forced) and "conflict" (in use, also when forced). */
   async remove(name: string, force = false): Promise<void> {
-    if (this.#row(name) === undefined) {
+    if (this.#rows.get(name) === undefined) {
       if (force) return;
       throw new EngineError("not-found", `get ${name}: no such volume`);
     }
     this.#assertUnused(name);
     await this.mounts.clear(name);
     // Somebody else may have removed it meanwhile, or begun to use it.
-    if (this.#row(name) === undefined) return;
+    if (this.#rows.get(name) === undefined) return;
     this.#assertUnused(name);
     await this.#delete(name);
   }
@@ -125,7 +112,7 @@ export class VolumeService {
 
   /** Unused anonymous volumes, all unused ones with filter all=true; other filters: label, label!. */
   async prune(filters: VolumeFilters): Promise<VolumesPruneResponse> {
-    const due = selectVolumes(this.#rows(), filters, (name) => this.users(name).length > 0, "prune");
+    const due = selectVolumes(this.#rows.all(), filters, (name) => this.users(name).length > 0, "prune");
     let reclaimed = 0;
     const gone: string[] = [];
     for (const row of due) {
@@ -142,14 +129,13 @@ export class VolumeService {
 
   /** Notes that a container uses the volumes: makes the missing ones (one transaction). Emits create events. */
   acquire(containerId: string, mounts: readonly ResolvedMount[]): void {
-    const insert = this.#db.query("INSERT OR IGNORE INTO volume_use (volume, container, named) VALUES (?, ?, ?)");
-    this.#db.transaction(() => {
+    this.#rows.atOnce(() => {
       for (const { volume } of mounts) {
         if (volume === undefined) continue;
         this.#add(volume.name, volume.anonymous, volume.labels, volume.options ?? {});
-        insert.run(volume.name, containerId, volume.anonymous ? 0 : 1);
+        this.#rows.use(containerId, volume.name, !volume.anonymous);
       }
-    })();
+    });
   }
 
   /**
@@ -157,43 +143,37 @@ export class VolumeService {
    * their names and nobody else uses.
    */
   release(containerId: string, removeAnonymous: boolean, also: () => void = () => {}): void {
-    const gone = this.#db.transaction(() => {
-      const mine = this.#db
-        .query<{ volume: string; named: number }, [string]>(
-          "DELETE FROM volume_use WHERE container = ? RETURNING volume, named",
-        )
-        .all(containerId)
-        .filter(({ named }) => named === 0)
-        .map(({ volume }) => volume);
-      const orphans = removeAnonymous
-        ? mine.filter((name) => this.#row(name)?.anonymous === 1 && this.users(name).length === 0)
-        : [];
-      for (const name of orphans) this.#db.query("DELETE FROM volume WHERE name = ?").run(name);
+    const rows = this.#rows;
+    const gone = rows.atOnce(() => {
+      const mine = rows.uses(containerId);
+      for (const { volume } of mine) rows.forget(containerId, volume);
+      const orphans = mine.flatMap(({ volume, named }) => {
+        const row = named === 0 && removeAnonymous && this.users(volume).length === 0 ? rows.get(volume) : undefined;
+        return row?.anonymous === 1 ? [row] : [];
+      });
+      for (const { name } of orphans) rows.delete(name);
       also();
       return orphans;
-    })();
-    for (const name of gone) void this.#leave(name);
+    });
+    for (const row of gone) void this.#leave(row);
   }
 
   /** Ids of the containers that use any. */
   allUsers(): string[] {
-    return this.#db
-      .query<{ container: string }, []>("SELECT DISTINCT container FROM volume_use")
-      .all()
-      .map(({ container }) => container);
+    return this.#rows.allUsers();
   }
 
   has(name: string): boolean {
-    return this.#row(name) !== undefined;
+    return this.#rows.get(name) !== undefined;
   }
 
   /** Notes that a container uses no other volumes than those of `mounts`; of the others those that are `made` are removed. */
   keepOnly(containerId: string, mounts: readonly ResolvedMount[], made: readonly string[] = []): void {
     const kept = new Set(mounts.map(({ volume }) => volume?.name));
-    const rows = this.#db.query<{ volume: string }, [string]>("SELECT volume FROM volume_use WHERE container = ?");
-    const forget = this.#db.query("DELETE FROM volume_use WHERE volume = ? AND container = ?");
-    for (const { volume } of rows.all(containerId)) if (!kept.has(volume)) forget.run(volume, containerId);
-    for (const name of made) if (this.has(name) && this.users(name).length === 0) void this.#delete(name);
+    for (const { volume } of this.#rows.uses(containerId)) {
+      if (!kept.has(volume)) this.#rows.forget(containerId, volume);
+    }
+    for (const name of made) if (this.users(name).length === 0) void this.#delete(name);
   }
 
   /**
@@ -207,26 +187,24 @@ export class VolumeService {
     ids?: IdMap,
     signal?: AbortSignal,
   ): Promise<void> {
-    const filled = this.#db.query<{ filled: number }, [string, string]>(
-      "SELECT filled FROM volume_use WHERE container = ? AND volume = ?",
-    );
+    if (!mounts.some(({ volume }) => volume !== undefined)) return;
+    const seen = new Set(this.#rows.uses(containerId).flatMap(({ volume, filled }) => (filled === 1 ? [volume] : [])));
     for (const { volume, destination } of mounts) {
-      if (volume === undefined || filled.get(containerId, volume.name)?.filled !== 0) continue;
+      if (volume === undefined || seen.has(volume.name)) continue;
       using _ = await this.#filling.acquire(volume.name);
       if (volume.copy) {
         const place = { data: this.#layout.volumeData(volume.name), mounted: this.#mounted(volume.name) !== undefined };
         await populateVolume(place, rootfs, destination, ids, signal);
       }
-      this.#db
-        .query("UPDATE volume_use SET filled = 1 WHERE container = ? AND volume = ?")
-        .run(containerId, volume.name);
+      this.#rows.filled(containerId, volume.name);
     }
   }
 
   /** Size in bytes and number of using containers of each volume that is on the data root (for `/system/df`). */
   usage(signal?: AbortSignal): Promise<Volume[]> {
     return Promise.all(
-      this.#rows()
+      this.#rows
+        .all()
         .filter((row) => !isElsewhere(row))
         .map(async (row) => ({
           ...this.#show(row),
@@ -237,56 +215,54 @@ export class VolumeService {
 
   /** Ids of the containers that use the volume. */
   users(name: string): string[] {
-    return this.#db
-      .query<{ container: string }, [string]>("SELECT container FROM volume_use WHERE volume = ?")
-      .all(name)
-      .map(({ container }) => container);
+    return this.#rows.users(name);
   }
 
   #add(name: string, anonymous: boolean, labels: StringMap, options: StringMap): void {
-    if (this.#row(name) !== undefined) return;
+    if (this.#rows.get(name) !== undefined) return;
     const { size = 0 } = parseDriverOptions(options);
     const quota = size > 0 && hasProjectQuota(this.#layout.volumes);
     if (size > 0 && !quota) assertImages();
-    const taken = new Set(this.#rows().map(({ project }) => project ?? 0));
     const all = anonymous ? { ...labels, "com.docker.volume.anonymous": "" } : labels;
-    const row = {
+    const row: VolumeRow = {
       name,
       created: Date.now(),
       labels: JSON.stringify(all),
       anonymous: anonymous ? 1 : 0,
       options: Object.keys(options).length === 0 ? null : JSON.stringify(options),
-      project: quota ? freeProject(this.#layout.volumes, taken) : null,
+      project: quota ? this.#freeProject() : null,
     };
-    this.#db
-      .query(
-        `INSERT INTO volume (name, created, labels, anonymous, options, project)
-         VALUES ($name, $created, $labels, $anonymous, $options, $project)`,
-      )
-      .run(row);
+    this.#rows.insert(row);
     this.#makeFolder(row);
     this.#emit("volume", "create", name, { driver: "local" });
   }
 
-  #makeFolder({ name, options, project }: Pick<VolumeRow, "name" | "options" | "project">): void {
+  #freeProject(): number {
+    return freeProject(this.#layout.volumes, new Set(this.#rows.all().map(({ project }) => project ?? 0)));
+  }
+
+  #makeFolder(row: VolumeRow): void {
+    const { name, project } = row;
     const data = this.#layout.volumeData(name);
     const folder = dirname(data);
     const isNew = !existsSync(data);
     mkdirSync(folder, { recursive: true, mode: 0o701 });
     // On the outer folder, so that what is renamed in there counts already.
-    if (isNew && project !== null) setProjectQuota(folder, project, this.#options({ options }).size ?? 0);
+    if (isNew && project !== null) setProjectQuota(folder, project, optionsOf(row).size ?? 0);
     mkdirSync(data, { recursive: true, mode: 0o755 });
   }
 
   /** The row goes at once, and so do the files unless something is mounted on them. */
-  #delete(name: string): Promise<void> {
-    this.#db.query("DELETE FROM volume WHERE name = ?").run(name);
-    return this.#leave(name);
+  async #delete(name: string): Promise<void> {
+    const row = this.#rows.get(name);
+    if (row === undefined) return;
+    this.#rows.delete(name);
+    await this.#leave(row);
   }
 
   /** What follows when the row is gone; the next start would see to the folder. Never rejects. */
-  #leave(name: string): Promise<void> {
-    const gone = this.#discard(name).catch((error: unknown) =>
+  #leave({ name, project }: VolumeRow): Promise<void> {
+    const gone = this.#discard(name, project).catch((error: unknown) =>
       this.#log.error({ volume: name, error: errorMessage(error) }, "cannot remove a volume's files"),
     );
     this.#emit("volume", "destroy", name, { driver: "local" });
@@ -294,11 +270,12 @@ export class VolumeService {
   }
 
   /** Takes the folder out of the way at once; its files go in the background. */
-  async #discard(name: string): Promise<void> {
+  async #discard(name: string, project: number | null = null): Promise<void> {
     const folder = join(this.#layout.volumes, name);
     if (!existsSync(folder)) return;
     // Whatever is there is not ours to remove.
     await this.mounts.clear(name);
+    if (project !== null) setProjectQuota(folder, project, 0);
     const away = join(this.#layout.trash, `volume-${randomVolumeName()}`);
     mkdirSync(this.#layout.trash, { recursive: true, mode: 0o700 });
     renameSync(folder, away);
@@ -307,28 +284,16 @@ export class VolumeService {
     );
   }
 
-  #row(name: string): VolumeRow | undefined {
-    return this.#db.query<VolumeRow, [string]>("SELECT * FROM volume WHERE name = ?").get(name) ?? undefined;
-  }
-
-  #rows(): VolumeRow[] {
-    return this.#db.query<VolumeRow, []>("SELECT * FROM volume ORDER BY name").all();
-  }
-
-  #options({ options }: Pick<VolumeRow, "options">): DriverOptions {
-    return options === null ? {} : parseDriverOptions(JSON.parse(options) as StringMap);
-  }
-
   #mounted(name: string): MountedVolume | undefined {
-    const row = this.#row(name);
+    const row = this.#rows.get(name);
     if (row === undefined || row.options === null || row.project !== null) return undefined;
-    const { source, size } = this.#options(row);
+    const { source, size } = optionsOf(row);
     if (source !== undefined) return { name, source };
     return size === undefined ? undefined : { name, size };
   }
 
   async #size(row: VolumeRow, signal?: AbortSignal): Promise<number> {
-    const { size } = this.#options(row);
+    const { size } = optionsOf(row);
     if (size !== undefined) return boundedUsage(this.#layout, { ...row, size });
     return (await measureTree(this.#layout.volumeData(row.name), signal)).bytes;
   }
