@@ -26,9 +26,6 @@ const AT_STATX_DONT_SYNC = 0x4000;
 const STATX_BASIC_STATS = 0x7ff;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
-const PR_SET_PDEATHSIG = 1;
-const SIGKILL = 9;
-const POLLIN = 1;
 const PRIO_PROCESS = 0;
 /** XATTR_LIST_MAX and XATTR_SIZE_MAX of limits.h. */
 const attributeMax = 64 * 1024;
@@ -78,12 +75,6 @@ export class TreeCalls {
   constructor(doing: string, ids?: IdMap) {
     this.#doing = doing;
     this.#ids = ids;
-  }
-
-  /** Lets the kernel kill this process with the daemon `parent`: nobody would clean up after it otherwise. */
-  dieWith(parent: number): void {
-    syscall("prctl", PR_SET_PDEATHSIG, SIGKILL);
-    if (process.ppid !== parent) process.exit(1);
   }
 
   /** Gives way to everybody else. */
@@ -178,11 +169,6 @@ export class TreeCalls {
     return 0;
   }
 
-  /** Waits until something can be read, or the other end is gone. */
-  awaitInput(fd: number): void {
-    syscall("ppoll", Int32Array.of(fd, POLLIN), 1, null, null);
-  }
-
   truncate(fd: number, size: number): number {
     return syscall("ftruncate", fd, size);
   }
@@ -219,6 +205,18 @@ export class TreeCalls {
     const owner = this.#outside(uid, gid);
     if (owner === undefined) return -EINVAL;
     return syscall("fchownat", dir, this.#put(name), owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW);
+  }
+
+  /** Whether the open file has this owner and these permissions already. */
+  isAs(fd: number, uid: number, gid: number, permissions: number): boolean {
+    const owner = this.#outside(uid, gid);
+    const s = this.#stat; // struct statx
+    return (
+      syscall("statx", fd, this.#put(""), AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, s) === 0 &&
+      s.readUInt32LE(20) === owner?.uid &&
+      s.readUInt32LE(24) === owner.gid &&
+      (s.readUInt16LE(28) & 0o7777) === permissions
+    );
   }
 
   chmod(fd: number, mode: number): number {

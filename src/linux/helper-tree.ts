@@ -67,13 +67,20 @@ export class TreeWriter {
   /** Calls `fill` with the descriptor of the new file. */
   file(path: string, a: Attributes, fill: (fd: number) => void): void {
     const flags = constants.O_WRONLY | O_CREAT | O_EXCL;
-    const fd = this.#make("openat", path, a, false, (dir, base) => this.#calls.open(dir, base, flags, 0o600));
+    // Its owner's alone until it has its owner, where that is not who creates it.
+    const { uid, gid, permissions } = a;
+    const mode = uid === 0 && gid === 0 ? permissions & 0o777 : 0o600;
+    const fd = this.#make("openat", path, a, false, (dir, base) => this.#calls.open(dir, base, flags, mode));
     try {
       fill(fd);
       // In this order: writing and chown take capabilities and set-user-id away.
-      this.#must("fchown", path, this.#calls.chown(fd, a.uid, a.gid));
-      a.attributes((name, value, size) => this.#attribute(path, name, this.#calls.setAttribute(fd, name, value, size)));
-      this.#must("fchmod", path, this.#calls.chmod(fd, a.permissions));
+      let asWanted = this.#calls.isAs(fd, uid, gid, permissions);
+      if (!asWanted) this.#must("fchown", path, this.#calls.chown(fd, uid, gid));
+      a.attributes((name, value, size) => {
+        this.#attribute(path, name, this.#calls.setAttribute(fd, name, value, size));
+        asWanted = false; // an access list has permissions of its own
+      });
+      if (!asWanted) this.#must("fchmod", path, this.#calls.chmod(fd, permissions));
       this.#must("utimensat", path, this.#calls.setTime(fd, a.seconds, a.nanoseconds));
     } finally {
       this.#calls.close(fd);

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -307,4 +309,33 @@ test("tars one after the other unpack as one, through links where directories we
   // A link to nothing is replaced.
   expect(lstatSync(join(root, "lib")).isDirectory()).toBe(true);
   expect(readFileSync(join(root, "lib/x"), "utf8")).toBe("x");
+});
+
+test("files get exactly the archive's owner and permissions where the folder gives new ones others", async () => {
+  using folder = temporaryFolder();
+  const root = join(folder.path, "out");
+  mkdirSync(join(root, "group"), { recursive: true });
+  chownSync(join(root, "group"), 0, 77);
+  chmodSync(join(root, "group"), 0o2775);
+  const archive = rawTar(
+    { name: "plain", mode: 0o644 },
+    { name: "special", mode: 0o6755 },
+    { name: "secret", mode: 0 },
+    { name: "foreign", mode: 0o4750, uid: 12 },
+    { name: "group/inherits", mode: 0o640 },
+  );
+  const file = join(folder.path, "archive");
+  writeFileSync(file, archive);
+  await unpackArchive({ archive: file, target: root, mode: "plain" });
+  const told = (name: string) => {
+    const { mode, uid, gid } = statSync(join(root, name));
+    return `${(mode & 0o7777).toString(8)} ${uid}:${gid}`;
+  };
+  expect(["plain", "special", "secret", "foreign", "group/inherits"].map(told)).toEqual([
+    "644 0:0",
+    "6755 0:0",
+    "0 0:0",
+    "4750 12:0",
+    "640 0:0",
+  ]);
 });

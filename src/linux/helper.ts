@@ -1,13 +1,17 @@
 /** The chrooted helper: this same executable under a hidden verb, so that a malicious archive can crash only that. */
 import { writeSync } from "node:fs";
 import { EngineError, errorKind, errorMessage, type ErrorKind } from "#lib/errors.ts";
-
 import type { IdMap } from "./id-map.ts";
+import { syscall } from "./libc.ts";
+
+const PR_SET_PDEATHSIG = 1;
+const SIGKILL = 9;
 
 /** What a helper says at its end, as the last line of its standard error. */
 export type HelperOutcome = { readonly result: unknown } | { readonly error: { kind: ErrorKind; message: string } };
 
-export type HelperOperation = "decompress" | "unpack" | "pack" | "measure" | "remove" | MountOperation | VolumeOperation;
+export type HelperOperation =
+  "decompress" | "unpack" | "pack" | "measure" | "remove" | MountOperation | VolumeOperation;
 
 type MountOperation = "mounts" | "mount" | "unmount";
 type VolumeOperation = "copy" | "backup" | "restore" | "usage";
@@ -38,10 +42,10 @@ export async function runHelper(argv: readonly string[]): Promise<number> {
 // The request was written by `helper-client.ts` of this very program. What an operation needs is loaded before it
 // changes its root: afterwards no file name means what it did.
 async function run(operation: string, { parent, ...request }: { parent: number }): Promise<unknown> {
-  if (isVolumeOperation(operation)) return runOnVolume(operation, parent, request);
+  dieWith(parent);
+  if (isVolumeOperation(operation)) return runOnVolume(operation, request);
   const { TreeCalls } = await import("./helper-calls.ts");
   const calls = new TreeCalls(`cannot ${operation}`, (request as { ids?: IdMap }).ids);
-  calls.dieWith(parent);
   switch (operation) {
     case "decompress":
       return (await import("./helper-unpack.ts")).decompress(request as never, calls);
@@ -68,10 +72,9 @@ function isVolumeOperation(operation: string): operation is VolumeOperation {
   return ["copy", "backup", "restore", "usage"].includes(operation);
 }
 
-async function runOnVolume(operation: VolumeOperation, parent: number, request: object): Promise<unknown> {
+async function runOnVolume(operation: VolumeOperation, request: object): Promise<unknown> {
   const { VolumeCalls } = await import("./volume-calls.ts");
   const calls = new VolumeCalls(operation === "backup" ? "cannot back up" : `cannot ${operation}`);
-  calls.dieWith(parent);
   switch (operation) {
     case "copy":
       return (await import("./helper-copy.ts")).copyTree(request as never, calls);
@@ -82,4 +85,10 @@ async function runOnVolume(operation: VolumeOperation, parent: number, request: 
     case "usage":
       return (await import("./helper-disk.ts")).measureSeveral(request as never, calls);
   }
+}
+
+/** Lets the kernel kill this process with the daemon `parent`: nobody would clean up after it otherwise. */
+function dieWith(parent: number): void {
+  syscall("prctl", PR_SET_PDEATHSIG, SIGKILL);
+  if (process.ppid !== parent) process.exit(1);
 }
