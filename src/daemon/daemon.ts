@@ -29,6 +29,7 @@ import { addImageRoutes } from "./routes/images.ts";
 import { addNetworkRoutes } from "./routes/networks.ts";
 import { addSystemRoutes } from "./routes/system.ts";
 import { addUnsupportedRoutes } from "./routes/unsupported.ts";
+import { addVolumeCareRoutes } from "./routes/volume-care.ts";
 import { addVolumeRoutes } from "./routes/volumes.ts";
 import { type ShutdownTimes, shutdownTimes } from "./shutdown.ts";
 import { Signals } from "./signals.ts";
@@ -101,6 +102,7 @@ async function serve(configuration: Configuration, argv: readonly string[]): Pro
   addImageRoutes(router, engine.images);
   addNetworkRoutes(router, new NetworkAdapter(engine));
   addVolumeRoutes(router, engine.volumes);
+  addVolumeCareRoutes(router, engine.volumeCare);
   addSystemRoutes(router, system);
   const housekeeping = undo.use(new Housekeeping(engine.containers));
   addUnsupportedRoutes(router);

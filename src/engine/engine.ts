@@ -37,6 +37,8 @@ import { loadProfile } from "./spec/seccomp-json.ts";
 import type { Tuning } from "./tuning.ts";
 import { UserMaps, type UsersOptions } from "./users/maps.ts";
 import { volumeSchema } from "./volume/schema.ts";
+import { VolumeCare } from "./volume/care.ts";
+import { VolumeCareJournal, volumeCareSchema } from "./volume/care-journal.ts";
 import { VolumeService } from "./volume/service.ts";
 
 /** For `openDatabase`. */
@@ -45,6 +47,7 @@ export const engineSchemas: readonly Schema[] = [
   imageSchema,
   networkSchema,
   volumeSchema,
+  volumeCareSchema,
   eventSchema,
   containerSchema,
   changeSchema,
@@ -75,13 +78,14 @@ export class Engine {
   readonly images: ImageService;
   readonly networks: NetworkService;
   readonly volumes: VolumeService;
+  readonly volumeCare: VolumeCare;
   readonly events: EventBus;
   readonly store: Store;
   readonly host: HostFacts;
   readonly #context: EngineContext;
   readonly #tune: (tuning: Tuning) => void;
 
-  private constructor(context: EngineContext, store: Store, tune: (tuning: Tuning) => void) {
+  private constructor(context: EngineContext, store: Store, volumeCare: VolumeCare, tune: (tuning: Tuning) => void) {
     this.#context = context;
     this.#tune = tune;
     this.store = store;
@@ -90,6 +94,7 @@ export class Engine {
     this.images = context.images;
     this.networks = context.networks;
     this.volumes = context.volumes;
+    this.volumeCare = volumeCare;
     this.events = context.events;
     this.host = context.host;
   }
@@ -159,7 +164,11 @@ export class Engine {
       logs: new LogKeeper(changes, log),
       namespaces,
     };
-    return new Engine(context, store, (changed) => {
+    const { volumes } = context;
+    const { trash } = store;
+    const journal = new VolumeCareJournal(db);
+    const care = new VolumeCare({ engine: context, volumes, containers, layout, journal, trash, emit });
+    return new Engine(context, store, care, (changed) => {
       tuning = changed;
       runtimes.configure(changed.runtimes, changed.defaultRuntime);
       registry.configure(changed.registry);
@@ -174,8 +183,10 @@ export class Engine {
   /** Takes over what the last daemon left. Call once, before anything else. */
   async recover(): Promise<void> {
     await this.#loadAppArmor();
+    this.volumeCare.recoverFolders();
     await this.volumes.recover();
     await this.containers.recover();
+    await this.volumeCare.recoverContainers();
     this.execs.recover();
     this.images.recover();
   }

@@ -3,13 +3,14 @@ import { closeSync, constants, fsyncSync, openSync, renameSync, writeFileSync } 
 import { dirname } from "node:path";
 import { EngineError } from "#lib/errors.ts";
 import { closeFd, openPath } from "./descriptor.ts";
-import { checked, cString, O_CLOEXEC, O_PATH, syscall } from "./libc.ts";
+import { AT_FDCWD, checked, cString, O_CLOEXEC, O_PATH, syscall } from "./libc.ts";
 import { EAGAIN, SyscallError } from "./syscall-error.ts";
 
 const RESOLVE_IN_ROOT = 0x10;
 /** Index of `f_flags` in struct statfs, and what it may hold (statfs(2)). */
 const F_FLAGS = 10;
 const RESTRICTIONS = { ro: 1, nosuid: 2, nodev: 4, noexec: 8, noatime: 0x400, nodiratime: 0x800 } as const;
+const RENAME_EXCHANGE = 2;
 const LOCK_EX_NB = 2 | 4;
 /** On all 64-bit architectures that Bun runs on. */
 const FS_IOC_GETFLAGS = 0x80086601;
@@ -59,6 +60,13 @@ export function writeAtomically(path: string, data: string | Uint8Array, mode = 
   } finally {
     closeSync(folder);
   }
+}
+
+/** Lets two files or folders of one file system take each other's place, in one step. Throws SyscallError. */
+export function exchangeFiles(one: string, other: string): void {
+  const flags = RENAME_EXCHANGE;
+  const doing = `cannot exchange ${one} and ${other}`;
+  checked(doing, one, "renameat2", AT_FDCWD, cString(one), AT_FDCWD, cString(other), flags);
 }
 
 /** Holds an exclusive lock on a file (flock(2)) until disposed or the process dies. Throws "conflict" where another holds it. */

@@ -13,9 +13,9 @@ const accessAcl = Buffer.from(
   "hex",
 );
 
-/** Makes the folder `root`, which must not be there, with about `files` files in 20 folders, and one thing of each kind. */
+/** Fills the empty folder `root`, which is made if absent, with about `files` files in 20 folders, and one thing of each kind. */
 export function makeVolumeTree(root: string, files: number): void {
-  mkdirSync(root);
+  mkdirSync(root, { recursive: true });
   const calls = new VolumeCalls("cannot make");
   const fd = openSync(root, constants.O_RDONLY | constants.O_DIRECTORY);
   const cwd = process.cwd();

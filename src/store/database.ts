@@ -43,6 +43,16 @@ export function openDatabase(file: string, schemas: readonly Schema[]): Database
   }
 }
 
+/** Runs `work` as one transaction that is on the disk, not only on its way there, when this returns. */
+export function durably(db: Database, work: () => void): void {
+  db.run("PRAGMA synchronous = FULL");
+  try {
+    db.transaction(work).immediate();
+  } finally {
+    db.run("PRAGMA synchronous = NORMAL");
+  }
+}
+
 function migrate(db: Database, schemas: readonly Schema[]): void {
   db.run("CREATE TABLE IF NOT EXISTS schema_version (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT");
   const read = db.query<{ version: number }, [string]>("SELECT version FROM schema_version WHERE name = ?");

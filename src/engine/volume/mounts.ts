@@ -78,6 +78,11 @@ export class VolumeMounts {
     }
   }
 
+  /** Whether the volume never shows anything but its own folder. */
+  isFolder(name: string): boolean {
+    return this.#describe(name) === undefined;
+  }
+
   /** Whether its folder shows another file system now. */
   isMounted(name: string): boolean {
     const data = this.#layout.volumeData(name);

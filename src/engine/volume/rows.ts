@@ -50,6 +50,18 @@ export class VolumeRows {
       .run({ ...row });
   }
 
+  /** A name that was random is one by choice from now on. Inside a transaction: uses refer to names. */
+  rename(from: string, to: string): void {
+    this.#db.run("PRAGMA defer_foreign_keys = ON");
+    this.#db
+      .query(
+        `UPDATE volume SET name = $to, anonymous = 0, labels = json_remove(labels, '$."com.docker.volume.anonymous"')
+         WHERE name = $from`,
+      )
+      .run({ from, to });
+    this.#db.query("UPDATE volume_use SET volume = $to WHERE volume = $from").run({ from, to });
+  }
+
   delete(name: string): void {
     this.#db.query("DELETE FROM volume WHERE name = ?").run(name);
   }

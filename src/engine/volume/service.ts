@@ -20,6 +20,7 @@ import { type MountedVolume, VolumeMounts } from "./mounts.ts";
 import { checkVolumeName, randomVolumeName } from "./names.ts";
 import { populateVolume } from "./populate.ts";
 import { optionsOf, type VolumeRow, VolumeRows } from "./rows.ts";
+import { VolumeWorks } from "./works.ts";
 
 export type EmitVolumeEvent = (type: "volume", action: string, id: string, attributes: Record<string, string>) => void;
 
@@ -30,6 +31,7 @@ export type EmitVolumeEvent = (type: "volume", action: string, id: string, attri
  */
 export class VolumeService {
   readonly mounts: VolumeMounts;
+  readonly works = new VolumeWorks();
   readonly #rows: VolumeRows;
   readonly #layout: Layout;
   readonly #emit: EmitVolumeEvent;
@@ -213,9 +215,9 @@ export class VolumeService {
     );
   }
 
-  /** Ids of the containers that use the volume. */
+  /** Ids of the containers that use the volume, and words for other work that needs it where it is. */
   users(name: string): string[] {
-    return this.#rows.users(name);
+    return [...this.#rows.users(name), ...this.works.of(name)];
   }
 
   #add(name: string, anonymous: boolean, labels: StringMap, options: StringMap): void {

@@ -102,7 +102,7 @@ export class HttpResponse {
     if (!chunked) this.#keepAlive = false;
     const head = this.#head(status, contentType);
     this.#outcome = "streaming";
-    this.#archive = contentType === "application/x-tar";
+    this.#archive = archiveTypes.includes(contentType);
     const connection = this.#connection;
     void connection.write(`${head}${chunked ? "Transfer-Encoding: chunked\r\n" : ""}\r\n`);
     return {
@@ -176,6 +176,7 @@ async function* following(body: MessageBody, connection: SocketConnection): Asyn
 
 /** How much of an unread request body is skipped to keep the connection. */
 const maxUnreadBody = 256 * 1024;
+const archiveTypes: readonly string[] = ["application/x-tar", "application/zstd"];
 const lineBreak = Buffer.from("\r\n");
 const reasons: Readonly<Record<number, string>> = {
   200: "OK",

@@ -1,0 +1,105 @@
+/** Gives a volume another name, on disk and for every container that uses it, running ones too. */
+import { closeSync, existsSync, fsyncSync, openSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import type { Container } from "#engine/container/container.ts";
+import type { ContainerRecord } from "#engine/container/record.ts";
+import { EngineError, errorMessage } from "#lib/errors.ts";
+import type { Rename } from "./care-journal.ts";
+import type { CareContext } from "./care-context.ts";
+import { checkVolumeName } from "./names.ts";
+import { parseVolumeSpec } from "./spec.ts";
+import { lockUsers } from "./users.ts";
+
+/**
+ * A crash leaves the old name or the new one. Mounts of running containers do not care about names; what reads their
+ * records does, and these change with the volume.
+ *
+ * Rejects "not-found", "invalid" (the new name) and "conflict" (taken, or some other work is under way on the volume).
+ */
+export async function renameVolume(context: CareContext, old: string, name: string): Promise<void> {
+  const { volumes, containers, journal, layout, emit } = context;
+  volumes.inspect(old);
+  checkVolumeName(name);
+  if (name === old) throw new EngineError("invalid", `rename ${old}: the new name is the old one`);
+  using held = await lockUsers(context, old);
+  volumes.inspect(old);
+  const works = volumes.works.of(old);
+  if (works.length > 0) throw new EngineError("conflict", `rename ${old}: volume is in use - [${works.join(", ")}]`);
+  if (volumes.mounts.isMounted(old)) {
+    throw new EngineError("conflict", `rename ${old}: its file system is mounted: stop the containers that use it`);
+  }
+  if (volumes.has(name)) throw new EngineError("conflict", `rename ${old}: a volume named ${name} exists already`);
+  const rename: Rename = { old, new: name };
+  const before = held.containers.map((container) => [container, structuredClone(container.record)] as const);
+  const back = (): void => before.forEach(([container, record]) => containers.replaceRecord(container, record));
+  // From here to the end nobody else runs.
+  try {
+    journal.rename(rename, () => held.containers.forEach((container) => follow(context, container, rename)));
+  } catch (error) {
+    for (const [container, record] of before) Object.assign(container.record, record);
+    throw error;
+  }
+  try {
+    moveFolder(layout.volumes, rename);
+  } catch (error) {
+    journal.takeBack(rename, back);
+    throw new EngineError("internal", `rename ${old}: ${errorMessage(error)}`, { cause: error });
+  }
+  journal.renamed(rename);
+  emit("volume", "rename", name, { driver: "local", oldName: old });
+}
+
+/** Lets folders follow whose volumes have their new names already. Before anything else looks at the folders. */
+export function finishRenames({ journal, layout }: Pick<CareContext, "journal" | "layout">): void {
+  for (const rename of journal.renames()) {
+    if (existsSync(join(layout.volumes, rename.old))) moveFolder(layout.volumes, rename);
+    journal.renamed(rename);
+  }
+}
+
+/** On the disk when it returns. */
+function moveFolder(volumes: string, { old, new: name }: Rename): void {
+  renameSync(join(volumes, old), join(volumes, name));
+  const folder = openSync(volumes, "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+function follow({ containers, layout }: CareContext, container: Container, { old, new: name }: Rename): void {
+  const place = (volume: string): string => layout.volumeData(volume);
+  containers.replaceRecord(container, withRenamedVolume(container.record, old, name, place));
+}
+
+/** The record with the volume's new name wherever it had the old one. `volumePath`: where a volume's data is. */
+export function withRenamedVolume(
+  record: ContainerRecord,
+  old: string,
+  name: string,
+  volumePath: (volume: string) => string,
+): ContainerRecord {
+  const { hostConfig } = record;
+  return {
+    ...record,
+    hostConfig: {
+      ...hostConfig,
+      Binds: hostConfig.Binds?.map((bind) => renamedBind(bind, old, name)) ?? null,
+      ...(hostConfig.Mounts && {
+        Mounts: hostConfig.Mounts.map((mount) =>
+          (mount.Type ?? "volume") === "volume" && mount.Source === old ? { ...mount, Source: name } : mount,
+        ),
+      }),
+    },
+    mounts: record.mounts.map((mount) => {
+      if (mount.volume?.name !== old) return mount;
+      const source = volumePath(name) + mount.source.slice(volumePath(old).length);
+      return { ...mount, source, volume: { ...mount.volume, name, anonymous: false } };
+    }),
+  };
+}
+
+function renamedBind(bind: string, old: string, name: string): string {
+  return parseVolumeSpec(bind).source === old ? name + bind.slice(old.length) : bind;
+}
