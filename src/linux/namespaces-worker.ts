@@ -1,6 +1,7 @@
 /** The thread that enters network namespaces and waits for slow unmounts, so that the main thread does neither. */
 // No node: imports here: this thread costs 4.5 MB without them and 11 MB with node:fs.
 import { AT_FDCWD, AT_REMOVEDIR, checked, cString, O_CLOEXEC, O_CREAT, O_EXCL, syscall } from "./libc.ts";
+import { away, CLONE_NEWNET, enter, inNamespace, OWN_NAMESPACE } from "./network-namespace.ts";
 import { Nftables } from "./nftables.ts";
 import { EINVAL, ENOENT, SyscallError, type SyscallFailure } from "./syscall-error.ts";
 
@@ -80,36 +81,6 @@ function createNetwork(path: string, existing: string | undefined): number {
   }
 }
 
-function inNamespace<T>(namespace: string, work: () => T): T {
-  const doing = `cannot enter the network namespace ${namespace}`;
-  return away(() => {
-    enter(doing, namespace);
-    return work();
-  });
-}
-
-/** Moves this thread. */
-function enter(doing: string, namespace: string): void {
-  const fd = checked(doing, namespace, "openat", AT_FDCWD, cString(namespace), O_CLOEXEC);
-  const result = syscall("setns", fd, CLONE_NEWNET);
-  syscall("close", fd);
-  if (result < 0) throw new SyscallError({ doing, call: "setns", args: namespace, errno: -result });
-}
-
-/** Runs `work`, which may change this thread's network namespace, and comes home. Synchronous: nothing else runs meanwhile. */
-function away<T>(work: () => T): T {
-  const doing = "cannot return from a network namespace";
-  const home = checked(doing, OWN_NAMESPACE, "openat", AT_FDCWD, cString(OWN_NAMESPACE), O_CLOEXEC);
-  try {
-    return work();
-  } finally {
-    const result = syscall("setns", home, CLONE_NEWNET);
-    syscall("close", home);
-    // A thread that is lost in a namespace must not serve another request: the owner starts a new one.
-    if (result < 0) process.exit(1);
-  }
-}
-
 function openSocket(domain: number, type: number, protocol: number): number {
   const shown = `domain ${domain} type ${type} protocol ${protocol}`;
   return checked("cannot open a socket in a network namespace", shown, "socket", domain, type | SOCK_CLOEXEC, protocol);
@@ -143,9 +114,6 @@ function unmountAndRemove(path: string, remove: "file" | "folder" | undefined): 
   return result === 0 ? 1 : 0;
 }
 
-/** The namespace of the thread that looks; /proc/self would be that of the main thread. */
-const OWN_NAMESPACE = "/proc/thread-self/ns/net";
-const CLONE_NEWNET = 0x40000000;
 const MS_BIND = 4096;
 const MNT_DETACH = 2;
 const UMOUNT_NOFOLLOW = 8;
