@@ -72,6 +72,29 @@ export class Netlink implements Disposable {
     if (failure !== undefined) throw failure;
   }
 
+  /**
+   * Sends requests to a subsystem of netfilter that takes them as one transaction (linux/netfilter/nfnetlink.h): all
+   * are carried out or none. The first refusal is thrown.
+   */
+  executeBatch(subsystem: number, requests: readonly NetlinkRequest[]): void {
+    const doing = requests[0]?.doing ?? "";
+    const mark = (type: number): NetlinkRequest => ({ doing, type, flags: 0, body: Uint8Array.of(0, 0, 0, subsystem) });
+    // Kernels differ in whether they acknowledge the marks, so only the last request asks for an answer.
+    const acknowledged = requests.map((request, i) =>
+      i < requests.length - 1 ? request : { ...request, flags: request.flags | NLM_F_ACK },
+    );
+    const all = [mark(NFNL_MSG_BATCH_BEGIN), ...acknowledged, mark(NFNL_MSG_BATCH_END)];
+    const first = this.#send(all, 0);
+    for (;;) {
+      for (const message of this.#receive(first)) {
+        if (message.type !== NLMSG_ERROR) continue;
+        const failure = refusal(message, all[message.sequence - first]);
+        if (failure !== undefined) throw failure;
+        if (message.sequence === first + requests.length) return;
+      }
+    }
+  }
+
   /** The single message that answers a request. */
   query(request: NetlinkRequest): NetlinkMessage {
     const first = this.#send([request], 0);
@@ -193,6 +216,8 @@ const SOL_NETLINK = 270;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
+const NFNL_MSG_BATCH_BEGIN = 0x10;
+const NFNL_MSG_BATCH_END = 0x11;
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 const NLM_F_DUMP_INTR = 0x10;
