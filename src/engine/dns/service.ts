@@ -1,0 +1,150 @@
+/** The daemon's side of the DNS server at 127.0.0.11: tells the thread that answers whom to serve, and what it must know. */
+import { EngineError } from "#lib/errors.ts";
+import type { Logger } from "#lib/log.ts";
+import { closeFd } from "#linux/descriptor.ts";
+import { checked, O_CLOEXEC, O_NONBLOCK, syscall } from "#linux/libc.ts";
+import type { DnsReport, DnsRequest, NamedSandbox, Upstream } from "./protocol.ts";
+
+/** Only what the thread was told is served; state that must survive the daemon is not kept here. */
+export class DnsService {
+  readonly #log: Logger;
+  readonly #hostServers: () => readonly Upstream[];
+  /** Namespaces by sandbox. */
+  readonly #open = new Map<string, string>();
+  readonly #known = new Map<string, NamedSandbox>();
+  readonly #waiting = new Map<string, PromiseWithResolvers<void>>();
+  #thread: DnsThread | undefined;
+  #closed = false;
+
+  /** `hostServers` answers whom the host asks. */
+  constructor(log: Logger, hostServers: () => readonly Upstream[]) {
+    this.#log = log;
+    this.#hostServers = hostServers;
+  }
+
+  /** Whether anyone is served. */
+  get running(): boolean {
+    return this.#thread !== undefined;
+  }
+
+  /** Ends when the server listens in that namespace; at once where it did before. It answers once `put` told the names. */
+  open(id: string, namespace: string): Promise<void> {
+    const before = this.#waiting.get(id);
+    if (before !== undefined) return before.promise;
+    if (this.#open.has(id)) return Promise.resolve();
+    if (this.#closed) return Promise.reject(new EngineError("unavailable", "the DNS server has ended"));
+    const waiting = Promise.withResolvers<void>();
+    this.#waiting.set(id, waiting);
+    this.#open.set(id, namespace);
+    if (this.#thread === undefined) this.#start();
+    else this.#thread.send({ do: "open", id, namespace });
+    return waiting.promise;
+  }
+
+  /** Counts for every query that is sent after the return. */
+  put(sandbox: NamedSandbox): void {
+    this.#known.set(sandbox.id, sandbox);
+    this.#thread?.send({ do: "put", sandbox });
+  }
+
+  /** Forgets the sandbox's names and ends its server. Idempotent. */
+  remove(id: string): void {
+    const known = this.#known.delete(id);
+    const open = this.#open.delete(id);
+    if (known || open) this.#thread?.send({ do: "remove", id });
+    this.#settle(id, "the container has ended");
+  }
+
+  /** The host's servers have changed. */
+  reload(): void {
+    this.#thread?.send({ do: "host", servers: this.#hostServers() });
+  }
+
+  /** Ends the thread; clients wait for the next daemon. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const thread = this.#thread;
+    this.#thread = undefined;
+    for (const id of this.#waiting.keys()) this.#settle(id, "the DNS server has ended");
+    await thread?.stop();
+  }
+
+  #start(): void {
+    const thread: DnsThread = new DnsThread(
+      (id, error) => this.#settle(id, error),
+      (why) => this.#lost(thread, why),
+    );
+    this.#thread = thread;
+    thread.send({ do: "host", servers: this.#hostServers() });
+    for (const [id, namespace] of this.#open) thread.send({ do: "open", id, namespace });
+    for (const sandbox of this.#known.values()) thread.send({ do: "put", sandbox });
+  }
+
+  /** A new thread takes over what the old one served. */
+  #lost(thread: DnsThread, why: string): void {
+    if (this.#thread !== thread) return;
+    this.#thread = undefined;
+    this.#log.error({ why }, "the DNS thread ended; another one goes on");
+    if (this.#open.size > 0) this.#start();
+  }
+
+  #settle(id: string, error: string | undefined): void {
+    const waiting = this.#waiting.get(id);
+    if (error !== undefined) this.#open.delete(id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(id);
+    if (error === undefined) waiting.resolve();
+    else waiting.reject(new EngineError("internal", `cannot start the DNS server: ${error}`));
+  }
+}
+
+/** One thread, from its start to its end. */
+class DnsThread {
+  readonly #worker: Worker;
+  /** Wakes the thread, which else would not look at its messages. */
+  readonly #wake = checked("cannot make an eventfd", "", "eventfd2", 0, O_CLOEXEC | O_NONBLOCK);
+  #live = true;
+  readonly #ended = Promise.withResolvers<void>();
+
+  constructor(onOpened: (id: string, error: string | undefined) => void, onLost: (why: string) => void) {
+    const lost = (why: string) => {
+      this.#end();
+      onLost(why);
+    };
+    this.#worker = new Worker(workerSource(), { smol: true });
+    this.#worker.addEventListener("message", ({ data }: MessageEvent<DnsReport>) => {
+      if ("stopped" in data) this.#end();
+      else onOpened(data.opened, data.error);
+    });
+    this.#worker.addEventListener("error", ({ message }) => lost(message));
+    this.#worker.addEventListener("close", () => lost("it stopped"));
+    this.#worker.unref();
+    this.#worker.postMessage({ wake: this.#wake });
+  }
+
+  send(request: DnsRequest): void {
+    if (!this.#live) return;
+    this.#worker.postMessage(request);
+    syscall("write", this.#wake, new Uint8Array(new BigUint64Array([1n]).buffer), 8);
+  }
+
+  async stop(): Promise<void> {
+    this.#worker.ref();
+    this.send({ do: "stop" });
+    await this.#ended.promise;
+    this.#worker.terminate();
+  }
+
+  #end(): void {
+    if (!this.#live) return;
+    this.#live = false;
+    closeFd(this.#wake);
+    this.#ended.resolve();
+  }
+}
+
+/** In a single executable the entry points lie under /$bunfs/root by their path below src (scripts/build.ts). */
+function workerSource(): string {
+  const embedded = import.meta.path.startsWith("/$bunfs/");
+  return embedded ? "/$bunfs/root/engine/dns/dns-worker.js" : new URL("./dns-worker.ts", import.meta.url).href;
+}
