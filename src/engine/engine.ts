@@ -147,6 +147,7 @@ export class Engine {
         db,
         layout,
         namespaces,
+        changes,
         log,
         emit: (action, id, attributes) => emit("network", action, id, attributes),
         // Of no use to containers with user namespaces of their own.

@@ -41,6 +41,8 @@ export async function recoverContainers(context: EngineContext, lifecycle: Lifec
   restorePorts(context);
   await networks.recover([...living]);
   for (const container of alive) {
+    // The last daemon may have died between the two names.
+    networks.rename(container.id, container.name);
     adoptPause(context, container);
     lifecycle.adopt(container);
   }

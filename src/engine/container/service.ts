@@ -157,6 +157,7 @@ export class ContainerService {
     await withContext("Error when allocating new name", () => {
       const name = checkName(newName.startsWith("/") ? newName : `/${newName}`);
       this.#context.containers.rename(container, name);
+      this.#context.networks.rename(container.id, name);
     });
     announce(this.#context, container, "rename", { oldName: `/${oldName}` });
   }

@@ -1,10 +1,11 @@
 /** Joins running containers to networks and takes them out, so that a crash at any step leaves what can be settled. */
 import { EngineError } from "#lib/errors.ts";
 import type { Netlink } from "#linux/netlink.ts";
-import type { Endpoints } from "./endpoints.ts";
+import { type Endpoints, named } from "./endpoints.ts";
 import { hostsText } from "./hosts.ts";
 import type { SandboxLinks } from "./links.ts";
 import type { Attachment } from "./plan.ts";
+import type { Resolver } from "./resolver.ts";
 import { ownNamespace } from "./sandbox-records.ts";
 import type { NetworkRecord, NetworkStore, SandboxRecord } from "./store.ts";
 import type { Endpoint } from "./types.ts";
@@ -13,6 +14,7 @@ export interface MembershipParts {
   store: NetworkStore;
   endpoints: Endpoints;
   links: SandboxLinks;
+  resolver: Resolver;
   announce: (action: "connect" | "disconnect", endpoint: Endpoint, containerId: string) => void;
 }
 
@@ -42,9 +44,13 @@ export class Membership {
     }
     const path = ownNamespace(before);
     await endpoints.vacated([attachment]);
+    await this.#parts.resolver.prepare(containerId, path, [network]);
     using socket = await links.enter(path);
     const sandbox = store.sandboxes.get(containerId);
-    if (sandbox === undefined) return undefined;
+    if (sandbox === undefined) {
+      this.#parts.resolver.forget(containerId);
+      return undefined;
+    }
     const { interfacePrefix } = network.bridge;
     const taken = new Set(sandbox.endpoints.map((endpoint) => endpoint.interface));
     let number = 0;
@@ -86,6 +92,16 @@ export class Membership {
     });
     announce("disconnect", endpoint, containerId);
     return true;
+  }
+
+  /** The names of a running container follow its own. */
+  rename(containerId: string, containerName: string): void {
+    const { store } = this.#parts;
+    const sandbox = store.sandboxes.get(containerId);
+    if (sandbox === undefined || sandbox.containerName === containerName) return;
+    const names = { containerId, name: containerName, hostname: sandbox.hostname };
+    const endpoints = sandbox.endpoints.map((endpoint) => named(endpoint, endpoint.aliases, names));
+    store.putSandbox({ ...sandbox, containerName, endpoints });
   }
 
   /** Leads default route and ports to the endpoint that has them by the record, in the namespace of `socket`. */

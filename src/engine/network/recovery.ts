@@ -7,6 +7,7 @@ import { enableForwarding } from "./bridges.ts";
 import type { Firewall, PortTarget } from "./firewall.ts";
 import type { SandboxLinks } from "./links.ts";
 import { ownNamespace } from "./sandbox-records.ts";
+import type { Resolver } from "./resolver.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 import type { NetworkStore, SandboxRecord } from "./store.ts";
 
@@ -15,6 +16,7 @@ export interface RecoveryParts {
   bridges: BridgeNetworks;
   links: SandboxLinks;
   firewall: Firewall;
+  resolver: Resolver;
   sandboxes: Sandboxes;
   log: Logger;
 }
@@ -24,10 +26,12 @@ const LINGER_MS = 1000;
 
 /** Keeps the sandboxes of `live` containers; links, namespaces, leases and elements of all others go. Idempotent. */
 export async function recoverNetworks(parts: RecoveryParts, live: ReadonlySet<string>): Promise<void> {
-  const { store, bridges, links, firewall, sandboxes, log } = parts;
+  const { store, bridges, links, firewall, resolver, sandboxes, log } = parts;
   enableForwarding();
   for (const id of store.sandboxes.keys()) if (!live.has(id)) store.removeSandbox(id);
   const kept = [...store.sandboxes.values()];
+  // First of all: clients are waiting for it.
+  resolver.recover(kept);
   const dying = await links.removeNamespacesExcept(new Set(kept.flatMap(({ netnsPath }) => netnsPath ?? [])));
   const raised: LiveBridge[] = [];
   for (const network of store.networks.values()) {

@@ -7,7 +7,7 @@ export interface ResolvConf {
   options: string[];
 }
 
-const HOST_FILE = "/etc/resolv.conf";
+export const HOST_FILE = "/etc/resolv.conf";
 const SYSTEMD_RESOLVED_STUB = "127.0.0.53";
 /** Where systemd-resolved tells the servers behind its stub. */
 const SYSTEMD_RESOLVED_FILE = "/run/systemd/resolve/resolv.conf";
@@ -24,7 +24,7 @@ export function hostResolvConfText(): string {
 }
 
 /** The last `search` or `domain` line counts; of `options` all do. */
-function parseResolvConf(text: string): ResolvConf {
+export function parseResolvConf(text: string): ResolvConf {
   const found: ResolvConf = { nameservers: [], search: [], options: [] };
   for (const line of text.split("\n")) {
     const [keyword, ...values] = line

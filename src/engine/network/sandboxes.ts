@@ -6,6 +6,7 @@ import type { Endpoints } from "./endpoints.ts";
 import { named } from "./endpoints.ts";
 import type { ForwardGuard } from "./forward-guard.ts";
 import { hostModeHostsText, hostsText, parseExtraHosts } from "./hosts.ts";
+import { internalResolvConf } from "./internal-resolv-conf.ts";
 import type { SandboxLinks, SandboxNamespace } from "./links.ts";
 import { Membership } from "./membership.ts";
 import { randomId } from "./names.ts";
@@ -13,9 +14,10 @@ import { type Attachment, lookup, planSandbox } from "./plan.ts";
 import { PortChanges, publishing } from "./port-changes.ts";
 import { PortBook, PortClaims } from "./port-claims.ts";
 import { portMap, portRequests, type PublishedPort } from "./ports.ts";
-import { containerResolvConf, hostResolvConfText, readOrEmpty } from "./resolv-conf.ts";
+import { containerResolvConf, HOST_FILE, hostResolvConfText, readOrEmpty, type ResolvConf } from "./resolv-conf.ts";
+import { hasNames, type Resolver } from "./resolver.ts";
 import { emptyEndpoint, identity, usesSpare } from "./sandbox-records.ts";
-import type { NetworkRecord, NetworkStore, SandboxRecord } from "./store.ts";
+import type { NetworkRecord, NetworkStore, SandboxDns, SandboxRecord } from "./store.ts";
 import type { Endpoint, NetworkOptions, Sandbox, SandboxRequest } from "./types.ts";
 import { WarmPool } from "./warm-pool.ts";
 
@@ -24,6 +26,7 @@ export interface SandboxParts {
   endpoints: Endpoints;
   links: SandboxLinks;
   guard: ForwardGuard;
+  resolver: Resolver;
   options: NetworkOptions;
   emit: (action: string, id: string, attributes: Record<string, string>) => void;
   log: Logger;
@@ -99,8 +102,8 @@ export class Sandboxes {
     const hosts = host
       ? hostModeHostsText(readOrEmpty("/etc/hosts"), extraHosts)
       : hostsText({ ...request, addresses, extra: extraHosts });
-    const resolvConf = host && !choosesDns(request) ? readOrEmpty("/etc/resolv.conf") : this.#resolvConf(request);
-    const next = { ...sandbox, extraHosts, hosts, resolvConf };
+    const names = sandbox.endpoints.map(({ networkName }) => networkName);
+    const next = { ...sandbox, extraHosts, hosts, ...this.#dns(request, names, host, sandbox.dns !== undefined) };
     this.#parts.store.putSandbox(next);
     return next;
   }
@@ -157,7 +160,7 @@ export class Sandboxes {
       netnsPath: namespace?.path,
       endpoints: [endpoint],
       ports: {},
-      resolvConf: host && !choosesDns(request) ? readOrEmpty("/etc/resolv.conf") : this.#resolvConf(request),
+      ...this.#dns(request, [], host),
       hosts: host
         ? hostModeHostsText(readOrEmpty("/etc/hosts"), extraHosts)
         : hostsText({ ...request, addresses: [], extra: extraHosts }),
@@ -176,8 +179,13 @@ export class Sandboxes {
     const extraHosts = this.#extraHosts(request);
     const spare = request.namespace === undefined && usesSpare(attachments) ? this.#spares.take() : undefined;
     const namespace = spare?.namespace ?? (await links.createNamespace(request.namespace));
+    const networks = attachments.map(({ network }) => network);
+    const served = this.#parts.resolver.prepare(request.containerId, namespace.path, networks);
+    // Waited for in the end: the interfaces are made meanwhile.
+    served.catch(() => {});
     await kernel.vacated(attachments);
     using undo = new DisposableStack();
+    undo.defer(() => this.#parts.resolver.forget(request.containerId));
     const endpoints: Endpoint[] = [];
     undo.defer(() => this.#discard(namespace, spare === undefined ? endpoints : [spare.endpoint, ...endpoints]));
     attachments.forEach((attachment, i) => {
@@ -197,13 +205,17 @@ export class Sandboxes {
     const claims = undo.use(new PortClaims(this.#book));
     const published = gate === undefined ? [] : this.#publish(request, gate, claims, attachments);
     undo.defer(() => kernel.unlead(published));
+    await served;
     const sandbox: SandboxRecord = {
       ...identity(request),
       sandboxId: namespace.sandboxId,
       netnsPath: namespace.path,
       endpoints,
       ports: portMap(published, request.exposedPorts ?? []),
-      resolvConf: this.#resolvConf(request),
+      ...this.#dns(
+        request,
+        networks.map(({ name }) => name),
+      ),
       hosts: hostsText({ ...request, addresses: endpoints.map(({ ipAddress }) => ipAddress), extra: extraHosts }),
       published,
       priorities,
@@ -261,13 +273,24 @@ export class Sandboxes {
     return parseExtraHosts(extraHosts, options.hostGateway ?? formatIpv4(lookup(store, "bridge").bridge?.gateway ?? 0));
   }
 
-  #resolvConf(request: SandboxRequest): string {
-    const { dns, dnsSearch, dnsOptions } = this.#parts.options;
-    return containerResolvConf(hostResolvConfText(), {
-      nameservers: [...(request.dns ?? dns ?? [])],
-      search: [...(request.dnsSearch ?? dnsSearch ?? [])],
-      options: [...(request.dnsOptions ?? dnsOptions ?? [])],
-    });
+  /** The text of resolv.conf, and what the DNS server must know where that is what the container asks. */
+  #dns(
+    request: SandboxRequest,
+    networks: readonly string[],
+    host = false,
+    before = false,
+  ): { resolvConf: string; dns?: SandboxDns } {
+    if (host && !choosesDns(request)) return { resolvConf: readOrEmpty(HOST_FILE) };
+    const { options } = this.#parts;
+    const overrides: ResolvConf = {
+      nameservers: [...(request.dns ?? options.dns ?? [])],
+      search: [...(request.dnsSearch ?? options.dnsSearch ?? [])],
+      options: [...(request.dnsOptions ?? options.dnsOptions ?? [])],
+    };
+    if (!before && !networks.some(hasNames))
+      return { resolvConf: containerResolvConf(hostResolvConfText(), overrides) };
+    const { text, ...dns } = internalResolvConf(readOrEmpty(HOST_FILE), overrides);
+    return { resolvConf: text, dns };
   }
 
   #announce(action: "connect" | "disconnect", { networkId, networkName }: Endpoint, container: string): void {

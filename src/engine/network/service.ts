@@ -9,6 +9,7 @@ import type {
 } from "#api/types/network.ts";
 import { EngineError } from "#lib/errors.ts";
 import type { Logger } from "#lib/log.ts";
+import type { Inotify } from "#linux/inotify.ts";
 import type { NamespaceWorker } from "#linux/namespaces.ts";
 import { linkCounters } from "#linux/netlink-link.ts";
 import { Netlink, NETLINK_NETFILTER, NETLINK_ROUTE } from "#linux/netlink.ts";
@@ -27,6 +28,7 @@ import type { AppliedPorts, PortChange, SandboxPorts } from "./port-changes.ts";
 import { lookup, planAttachment, planSandbox } from "./plan.ts";
 import { portRequests } from "./ports.ts";
 import { recoverNetworks } from "./recovery.ts";
+import { Resolver } from "./resolver.ts";
 import { RuleWatch } from "./rule-watch.ts";
 import { Sandboxes } from "./sandboxes.ts";
 import { NetworkStore } from "./store.ts";
@@ -37,6 +39,8 @@ export interface NetworkParts {
   layout: Layout;
   /** Stays the caller's to close, after this service. */
   namespaces: NamespaceWorker;
+  /** Tells of changes to the host's resolv.conf, which else are not followed. */
+  changes?: Inotify;
   log: Logger;
   /** Docker's network events: create, destroy, connect, disconnect. */
   emit: (action: string, id: string, attributes: Record<string, string>) => void;
@@ -61,11 +65,12 @@ export class NetworkService {
   readonly #guard: ForwardGuard;
   readonly #bridges: BridgeNetworks;
   readonly #endpoints: Endpoints;
+  readonly #resolver: Resolver;
   readonly #sandboxes: Sandboxes;
   readonly #networks: Networks;
 
   /** Throws kind "invalid" for options that cannot be, "unavailable" where libnftables is missing. */
-  constructor({ db, layout, namespaces, log, emit, options = {} }: NetworkParts) {
+  constructor({ db, layout, namespaces, changes, log, emit, options = {} }: NetworkParts) {
     const names = { ...defaultNames(layout.execRoot), ...options };
     if (!isDeviceName(names.bridge)) throw new EngineError("invalid", `invalid bridge name "${names.bridge}"`);
     if (!/^[A-Za-z_]\w{0,27}$/.test(names.table))
@@ -79,6 +84,7 @@ export class NetworkService {
     const guard = new ForwardGuard(rules, firewall, log);
     const bridges = new BridgeNetworks(netlink, firewall);
     const endpoints = new Endpoints({ bridges, links, firewall, netfilter, log });
+    const resolver = new Resolver(store, log, changes);
     this.#log = log;
     this.#store = store;
     this.#links = links;
@@ -86,7 +92,8 @@ export class NetworkService {
     this.#guard = guard;
     this.#bridges = bridges;
     this.#endpoints = endpoints;
-    this.#sandboxes = new Sandboxes({ store, endpoints, links, guard, options, emit, log });
+    this.#resolver = resolver;
+    this.#sandboxes = new Sandboxes({ store, endpoints, links, guard, resolver, options, emit, log });
     this.#networks = new Networks({ store, netlink, bridges, guard, device: names.bridge, options, emit, log });
   }
 
@@ -104,6 +111,7 @@ export class NetworkService {
         bridges: this.#bridges,
         links: this.#links,
         firewall: this.#firewall,
+        resolver: this.#resolver,
         sandboxes: this.#sandboxes,
         log: this.#log,
       },
@@ -119,6 +127,7 @@ export class NetworkService {
    */
   async close(): Promise<void> {
     this.#guard.stop();
+    await this.#resolver.close();
     await this.#sandboxes.close();
     await this.#endpoints.settle();
     if (this.#store.sandboxes.size === 0) {
@@ -203,6 +212,11 @@ export class NetworkService {
       id: record.id,
       detached: await this.#sandboxes.membership.disconnect(record, containerId),
     };
+  }
+
+  /** A running container has another name now. Does nothing for one that does not run. */
+  rename(containerId: string, name: string): void {
+    this.#sandboxes.membership.rename(containerId, name);
   }
 
   /** Publishes and withdraws ports of a running container (see `PortChanges`). */

@@ -66,12 +66,23 @@ export interface SandboxRecord extends Sandbox {
   hostname: string;
   domainname: string;
   extraHosts: ExtraHost[];
+  /** How the DNS server at 127.0.0.11 treats the container; absent where it asks others itself. */
+  dns?: SandboxDns;
+}
+
+export interface SandboxDns {
+  /** Asked for what is no name of ours; absent: those of the host. */
+  servers?: string[];
+  /** The user chose `ndots`. */
+  ndots: boolean;
 }
 
 /** Writes go to the database at once; reads cost nothing. Records are values: replace them, never change them. */
 export class NetworkStore {
   readonly networks = new Map<string, NetworkRecord>();
   readonly sandboxes = new Map<string, SandboxRecord>();
+  /** Hears of every sandbox that is written or removed, once it is. */
+  onSandbox: (id: string, sandbox: SandboxRecord | undefined) => void = () => {};
   readonly #db: Database;
 
   constructor(db: Database) {
@@ -104,11 +115,13 @@ export class NetworkStore {
       .query("INSERT OR REPLACE INTO sandboxes (container_id, record) VALUES (?, ?)")
       .run(sandbox.containerId, JSON.stringify(sandbox));
     this.sandboxes.set(sandbox.containerId, sandbox);
+    this.onSandbox(sandbox.containerId, sandbox);
   }
 
   /** Never fails: a row that a full disk holds back goes with the next start, since its container does not run then. */
   removeSandbox(containerId: string): void {
     this.sandboxes.delete(containerId);
+    this.onSandbox(containerId, undefined);
     try {
       this.#db.query("DELETE FROM sandboxes WHERE container_id = ?").run(containerId);
     } catch {

@@ -1,0 +1,149 @@
+/** Who is served by the DNS server at 127.0.0.11, by which names, and whom it asks: the container side of engine/dns. */
+import { readFileSync, realpathSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { addressBytes } from "#engine/dns/addresses.ts";
+import type { NamedSandbox, Upstream } from "#engine/dns/protocol.ts";
+import { DnsService } from "#engine/dns/service.ts";
+import { errorMessage } from "#lib/errors.ts";
+import type { Logger } from "#lib/log.ts";
+import type { Inotify } from "#linux/inotify.ts";
+import { PUBLIC_SERVERS } from "./internal-resolv-conf.ts";
+import { HOST_FILE, parseResolvConf, readOrEmpty } from "./resolv-conf.ts";
+import type { NetworkStore, SandboxRecord } from "./store.ts";
+
+/** Containers of the default bridge ask the host's servers themselves, as in Docker. */
+export function hasNames(networkName: string): boolean {
+  return networkName !== "bridge";
+}
+
+/** Follows the store: each change of a sandbox counts for queries that are sent after it. */
+export class Resolver {
+  readonly #store: NetworkStore;
+  readonly #log: Logger;
+  readonly #changes: Inotify | undefined;
+  readonly #dns: DnsService;
+  #watches: Disposable[] = [];
+
+  /** Without `changes` the host's servers are those of the start. */
+  constructor(store: NetworkStore, log: Logger, changes: Inotify | undefined) {
+    this.#store = store;
+    this.#log = log;
+    this.#changes = changes;
+    this.#dns = new DnsService(log, hostServers);
+    store.onSandbox = (id, sandbox) => this.#follow(id, sandbox);
+  }
+
+  /** Ends when the namespace of a container that will be in such networks has its server; at once where it needs none. */
+  async prepare(containerId: string, namespace: string, networks: readonly { name: string }[]): Promise<void> {
+    if (!networks.some(({ name }) => hasNames(name))) return;
+    this.#watchHost();
+    await this.#dns.open(containerId, namespace);
+  }
+
+  /** Serves the sandboxes of the last daemon again. Does not wait for it. */
+  recover(sandboxes: readonly SandboxRecord[]): void {
+    for (const sandbox of sandboxes) {
+      const { containerId, netnsPath } = sandbox;
+      if (!isServed(sandbox) || netnsPath === undefined) continue;
+      this.#watchHost();
+      this.#follow(containerId, sandbox);
+      this.#dns.open(containerId, netnsPath).catch((error: unknown) => {
+        this.#log.error({ container: containerId }, errorMessage(error));
+      });
+    }
+  }
+
+  /** Takes back what `prepare` did for a sandbox that came to nothing. */
+  forget(containerId: string): void {
+    if (!this.#store.sandboxes.has(containerId)) this.#dns.remove(containerId);
+  }
+
+  /** Servers end, and no query is refused: clients ask the next daemon. */
+  async close(): Promise<void> {
+    for (const watch of this.#watches) watch[Symbol.dispose]();
+    await this.#dns.close();
+  }
+
+  #follow(id: string, sandbox: SandboxRecord | undefined): void {
+    if (sandbox === undefined) this.#dns.remove(id);
+    else if (isServed(sandbox)) this.#dns.put(named(sandbox));
+  }
+
+  /** The file may be a link to one that another program writes: both folders are watched. */
+  #watchHost(): void {
+    if (this.#watches.length > 0 || this.#changes === undefined) return;
+    for (const file of new Set([HOST_FILE, realPath(HOST_FILE)])) {
+      try {
+        this.#watches.push(this.#changes.watch(dirname(file), (name) => this.#hostChanged(file, name)));
+      } catch (error) {
+        this.#log.warn({ error: errorMessage(error) }, `changes of ${file} will not be followed`);
+      }
+    }
+  }
+
+  #hostChanged(file: string, name: string): void {
+    if (name !== basename(file) && name !== "") return;
+    this.#dns.reload();
+    if (file !== HOST_FILE) return;
+    for (const watch of this.#watches) watch[Symbol.dispose]();
+    this.#watches = [];
+    this.#watchHost();
+  }
+}
+
+function isServed({ sharedWith, netnsPath, dns, endpoints }: SandboxRecord): boolean {
+  if (sharedWith !== undefined || netnsPath === undefined) return false;
+  return (
+    dns !== undefined || endpoints.some((endpoint) => endpoint.hostInterface !== "" && hasNames(endpoint.networkName))
+  );
+}
+
+function named(sandbox: SandboxRecord): NamedSandbox {
+  const { containerId, netnsPath = "", dns, gatewayEndpoint } = sandbox;
+  return {
+    id: containerId,
+    namespace: netnsPath,
+    external: gatewayEndpoint !== undefined,
+    ndots: dns?.ndots ?? false,
+    ...(dns?.servers && { servers: upstreams(dns.servers, false) }),
+    endpoints: sandbox.endpoints
+      .filter(({ networkName }) => hasNames(networkName))
+      .map(({ networkId, networkName, dnsNames, ipAddress }) => {
+        const ipv4 = addressBytes(ipAddress);
+        return { network: networkId, networkName, names: dnsNames, ...(ipv4 && { ipv4 }) };
+      }),
+  };
+}
+
+/** Whom the host asks; Docker's choice where it has nobody. */
+function hostServers(): Upstream[] {
+  const found = upstreams(parseResolvConf(readOrEmpty(HOST_FILE)).nameservers, true);
+  return found.length > 0 ? found : upstreams(PUBLIC_SERVERS, false);
+}
+
+/** Passes over what is no address. */
+function upstreams(servers: readonly string[], host: boolean): Upstream[] {
+  return servers.flatMap((server) => {
+    const [address = "", zone] = server.split("%");
+    const bytes = addressBytes(address);
+    if (bytes === undefined) return [];
+    const scope = zone === undefined ? undefined : interfaceIndex(zone);
+    return [{ bytes, host, ...(scope !== undefined && { scope }) }];
+  });
+}
+
+function interfaceIndex(name: string): number | undefined {
+  try {
+    return Number(readFileSync(`/sys/class/net/${basename(name)}/ifindex`, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+function realPath(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    return file;
+  }
+}

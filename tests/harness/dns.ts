@@ -1,0 +1,45 @@
+/** DNS in tests: asks from inside a container, and serves inside one. */
+import { join } from "node:path";
+import type { Box } from "./box.ts";
+import type { Answer, Question } from "./dns-wire.ts";
+import { output } from "./process.ts";
+
+export interface AskOptions {
+  server?: string;
+  /** How long a query waits for its answer before it is sent again; milliseconds. */
+  patience?: number;
+  tries?: number;
+}
+
+/** Answers in the order of the questions, as the container gets them. */
+export async function askAll(box: Box, questions: readonly Question[], options: AskOptions = {}): Promise<Answer[]> {
+  const { server = "127.0.0.11", patience = 20_000, tries = 1 } = options;
+  const program = [process.execPath, join(import.meta.dir, "dns-client.ts"), server, `${patience}`, `${tries}`];
+  return JSON.parse(
+    await output(["nsenter", `--net=${await box.namespace()}`, ...program, JSON.stringify(questions)]),
+  ) as Answer[];
+}
+
+export async function ask(box: Box, question: Question | string, options?: AskOptions): Promise<Answer> {
+  const [answer] = await askAll(box, [typeof question === "string" ? { name: question } : question], options);
+  if (answer === undefined) throw new Error("no answer");
+  return answer;
+}
+
+/** Serves at the container's address until it is disposed of: what dns-upstream.ts says. */
+export async function serve(box: Box, address: string, mark = 1): Promise<AsyncDisposable> {
+  const program = [process.execPath, join(import.meta.dir, "dns-upstream.ts"), address, `${mark}`];
+  const child = Bun.spawn(["nsenter", `--net=${await box.namespace()}`, ...program], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const reader = child.stdout.getReader();
+  await reader.read();
+  reader.releaseLock();
+  return {
+    async [Symbol.asyncDispose]() {
+      child.kill();
+      await child.exited;
+    },
+  };
+}
