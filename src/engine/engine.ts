@@ -221,6 +221,6 @@ function usersOf(containers: ContainerStore): ImageUsers {
   return (image) =>
     containers
       .all()
-      .filter(({ record }) => record.imageId === image)
+      .filter(({ record }) => record.imageId === image || record.mounts.some((mount) => mount.image?.id === image))
       .map(({ id, state, record }) => ({ id, running: isRunning(state), imageName: record.config.Image }));
 }

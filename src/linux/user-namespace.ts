@@ -77,10 +77,10 @@ export class OwnerShift implements Disposable {
     this.fd = fd;
   }
 
-  /** Rejects as `UserNamespace.create`. */
-  static async create({ uids, gids }: IdMap): Promise<OwnerShift> {
-    const root = { inside: HOST_ROOT_ON_DISK, outside: 0, size: 1 };
-    await using namespace = await UserNamespace.create({ uids: [...uids, root], gids: [...gids, root] });
+  /** Rejects as `UserNamespace.create`. Without `hostRoot` it is for mounts on which overlayfs makes nothing. */
+  static async create({ uids, gids }: IdMap, options: { hostRoot?: boolean } = {}): Promise<OwnerShift> {
+    const root = options.hostRoot === false ? [] : [{ inside: HOST_ROOT_ON_DISK, outside: 0, size: 1 }];
+    await using namespace = await UserNamespace.create({ uids: [...uids, ...root], gids: [...gids, ...root] });
     return new OwnerShift(openPath(namespace.path("user"), 0));
   }
 

@@ -35,6 +35,7 @@ export const mountSchema = z
       .nullish(),
     ImageOptions: z.object({ Subpath: text }).nullish(),
     TmpfsOptions: z.object({ SizeBytes: integer, Mode: integer, Options: list(textList) }).nullish(),
+    Owners: text,
   })
   .transform((wire): Mount => {
     const { Type, VolumeOptions, BindOptions, ImageOptions, TmpfsOptions, ...rest } = wire;
@@ -48,7 +49,17 @@ export const mountSchema = z
         ImageOptions: ImageOptions ?? null,
         TmpfsOptions: TmpfsOptions ?? null,
       },
-      ["Source", "Target", "ReadOnly", "Consistency", "BindOptions", "VolumeOptions", "ImageOptions", "TmpfsOptions"],
+      [
+        "Source",
+        "Target",
+        "ReadOnly",
+        "Consistency",
+        "BindOptions",
+        "VolumeOptions",
+        "ImageOptions",
+        "TmpfsOptions",
+        "Owners",
+      ],
     );
   });
 

@@ -166,6 +166,8 @@ export interface Mount {
   ImageOptions?: { Subpath?: string } | null;
   TmpfsOptions?: { SizeBytes?: number; Mode?: number; Options?: List<List<string>> } | null;
   ClusterOptions?: Record<string, never> | null;
+  /** Not Docker's: `user`, `container` or a map, see docs/volumes.md. */
+  Owners?: string;
 }
 
 /** The part of a container's configuration that depends on this host. */

@@ -6,7 +6,16 @@ import { parseBool } from "../go.ts";
 import { parseBytes } from "#lib/bytes.ts";
 
 /** Keys that mean `true` when they stand alone. */
-const switches = new Set(["readonly", "ro", "volume-nocopy", "bind-nonrecursive", "bind-create-src"]);
+const switches = new Set([
+  "readonly",
+  "ro",
+  "volume-nocopy",
+  "bind-nonrecursive",
+  "bind-create-src",
+  "idmap",
+  "u",
+  "chown",
+]);
 /** The prefix of options by the type of mount that takes them. */
 const optionsOf: Readonly<Record<string, keyof Mount>> = {
   bind: "BindOptions",
@@ -42,12 +51,18 @@ const keys: Keys = {
   "image-subpath": (mount, value) => void ((mount.ImageOptions ??= {}).Subpath = value),
   "tmpfs-size": (mount, value, key) => void (tmpfs(mount).SizeBytes = orInvalid(key, value, parseBytes)),
   "tmpfs-mode": (mount, value, key) => void (tmpfs(mount).Mode = orInvalid(key, value, octal)),
+  // Podman's.
+  idmap: (mount, value) => owners(mount, value === "true" ? "container" : value),
+  u: (mount, value, key) => {
+    if (orInvalid(key, value, parseBool)) owners(mount, "user");
+  },
 };
 const synonyms: Readonly<Record<string, string>> = {
   src: "source",
   dst: "target",
   destination: "target",
   ro: "readonly",
+  chown: "u",
 };
 
 /** One `--mount type=bind,src=/a,dst=/b`. Throws Docker's messages. */
@@ -99,6 +114,10 @@ function volume(mount: Mount): NonNullable<Mount["VolumeOptions"]> {
 }
 function tmpfs(mount: Mount): NonNullable<Mount["TmpfsOptions"]> {
   return (mount.TmpfsOptions ??= {});
+}
+function owners(mount: Mount, value: string): void {
+  if (mount.Owners !== undefined) throw new Error("options 'idmap' and 'U' cannot be combined or repeated");
+  mount.Owners = value;
 }
 function driver(mount: Mount): { Name?: string; Options?: Record<string, string> | null } {
   return (volume(mount).DriverConfig ??= {});

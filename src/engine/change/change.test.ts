@@ -32,7 +32,13 @@ const port = (containerPort: number, hostPort: number, address = "0.0.0.0"): Pub
   hostAddress: parseIpv4(address) ?? 0,
 });
 const bind = (HostPort: string, HostIp = "") => ({ HostIp, HostPort });
-const mountOptions = { running: true, volumePath: (name: string) => `/volumes/${name}` };
+const mountOptions = {
+  running: true,
+  volumePath: (name: string) => `/volumes/${name}`,
+  imageOf: (): never => {
+    throw new Error("no images");
+  },
+};
 
 test("of a port that several bindings publish the one that is meant goes", () => {
   const next = record({ PortBindings: { "80/tcp": [bind("8080"), bind("9000-9010"), bind("")] } });

@@ -3,9 +3,10 @@ import { fstatSync, lchownSync, lstatSync, mkdirSync, rmdirSync, statSync, write
 import { dirname } from "node:path";
 import type { Container } from "#engine/container/container.ts";
 import type { EngineContext } from "#engine/container/context.ts";
-import { openSubpath } from "#engine/container/rootfs.ts";
+import { holdMount, letGoOf, openSource, shiftFor } from "#engine/container/held-mounts.ts";
 import { rootOf, runningMap } from "#engine/container/users.ts";
 import { readOnlyOption } from "#engine/spec/mounts.ts";
+import { resolveUser } from "#engine/spec/user.ts";
 import type { ResolvedMount } from "#engine/volume/mount.ts";
 import { prepareBindSources } from "#engine/volume/resolve.ts";
 import { EngineError } from "#lib/errors.ts";
@@ -66,11 +67,12 @@ export function makeSources(mounts: readonly ResolvedMount[]): () => void {
 
 /** Throws "invalid" for what no start would have accepted. */
 export async function readyMount(
-  { host, layout }: EngineContext,
+  context: EngineContext,
   session: MountSession,
   target: Target,
   mount: ResolvedMount,
 ): Promise<ReadyMount> {
+  const { host, layout, containers } = context;
   const { destination } = mount;
   const { map } = target;
   const owner = map === undefined ? {} : { owner: rootOf({ map }) };
@@ -80,23 +82,35 @@ export async function readyMount(
     return { loose, place: { destination, sort: "folder", ...owner, ...(propagation && { propagation }) } };
   }
   const access = mount.readOnly ? readOnlyOption(mount, host) : undefined;
-  using owners = map === undefined ? undefined : await OwnerShift.create(map);
+  const user = () => resolveUser(layout.rootfs(target.id), containers.get(target.id).record.config.User);
   const options: BindOptions = {
-    owners,
     recursive: !mount.bind?.nonRecursive,
     ...(access && { readOnly: access === "rro" ? "recursive" : true }),
     ...(isPropagation(mount.propagation) && { propagation: mount.propagation }),
   };
-  const { name, subpath } = mount.volume ?? {};
-  const part = name === undefined || subpath === undefined ? undefined : openSubpath(layout.volumeData(name), subpath);
+  const at = (source: string): AttachOptions => ({
+    destination,
+    sort: statSync(source).isDirectory() ? "folder" : "file",
+    ...owner,
+    ...(options.propagation && { propagation: options.propagation }),
+  });
+  using inside = map === undefined ? undefined : await OwnerShift.create(map);
+  if (mount.image !== undefined) {
+    const name = `live-${crypto.randomUUID()}`;
+    try {
+      const source = await holdMount(context, target.id, mount, name, { owners: inside, ...(map && { map }) }, user);
+      return { loose: await session.clone(source, options), place: at(source) };
+    } finally {
+      letGoOf(context, target.id, name);
+    }
+  }
+  const fd = openSource(context, mount);
   try {
-    const source = part === undefined ? mount.source : `/proc/${process.pid}/fd/${part}`;
-    const sort = statSync(source).isDirectory() ? "folder" : "file";
-    const { propagation } = options;
-    const loose = await session.clone(source, options);
-    return { loose, place: { destination, sort, ...owner, ...(propagation && { propagation }) } };
+    using owners = mount.owners && (await shiftFor(mount.owners, fd, map, user));
+    const source = `/proc/${process.pid}/fd/${fd}`;
+    return { loose: await session.clone(source, { ...options, owners: owners ?? inside }), place: at(source) };
   } finally {
-    if (part !== undefined) closeFd(part);
+    closeFd(fd);
   }
 }
 
@@ -171,9 +185,12 @@ export async function letGo(
   for (const { mountPoint } of listMounts(layout.subpaths(id)).filter(isGone)) await namespaces.unmount(mountPoint);
 }
 
-function isSame({ tmpfs: isTmpfs, source, volume }: ResolvedMount, { tree, device, inode }: FoundMount): boolean {
+function isSame(
+  { tmpfs: isTmpfs, image, source, volume }: ResolvedMount,
+  { tree, device, inode }: FoundMount,
+): boolean {
   if (isTmpfs !== undefined) return tree.at(-1)?.type === "tmpfs";
-  if (volume?.subpath !== undefined) return true;
+  if (volume?.subpath !== undefined || image !== undefined) return true;
   const stat = statSync(source, { throwIfNoEntry: false });
   return stat === undefined || (stat.dev === device && stat.ino === inode);
 }

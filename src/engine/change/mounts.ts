@@ -4,6 +4,7 @@ import type { ContainerChanges } from "#api/types/change.ts";
 import type { ContainerRecord } from "#engine/container/record.ts";
 import { initPath } from "#engine/spec/mounts.ts";
 import { rootPropagation } from "#engine/spec/propagation.ts";
+import type { MountSources } from "#engine/volume/from-mount.ts";
 import type { ResolvedMount } from "#engine/volume/mount.ts";
 import { resolveMounts } from "#engine/volume/resolve.ts";
 import { parseVolumeSpec } from "#engine/volume/spec.ts";
@@ -34,7 +35,7 @@ const PLACES = [
 export function changeMounts(
   next: ContainerRecord,
   changes: Pick<ContainerChanges, "Binds" | "Mounts">,
-  options: { running: boolean; volumePath: (name: string) => string },
+  options: MountSources & { running: boolean },
 ): MountPlan {
   const before = next.mounts;
   const gone = new Set((changes.Mounts?.Remove ?? []).map(clean));
@@ -48,6 +49,7 @@ export function changeMounts(
     volumes: null,
     mountsOf: () => [],
     volumePath: options.volumePath,
+    imageOf: options.imageOf,
   });
   const kept = before.filter((mount) => !remove.includes(mount));
   for (const { destination } of add) {

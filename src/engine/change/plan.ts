@@ -27,12 +27,16 @@ export function planChanges(
 ): ChangePlan {
   const next = structuredClone(record);
   const running = isRunning(container.state);
-  const { layout, networks } = context;
+  const { layout, networks, images } = context;
   const published = running ? (networks.publishedPorts(container.id)?.published ?? []) : undefined;
   changeLists(next, changes);
   const plan: ChangePlan = {
     next,
-    mounts: changeMounts(next, changes, { running, volumePath: (volume) => layout.volumeData(volume) }),
+    mounts: changeMounts(next, changes, {
+      running,
+      volumePath: (volume) => layout.volumeData(volume),
+      imageOf: (reference) => images.resolve(reference),
+    }),
     networks: changes.Networks
       ? changeNetworks(context, next, changes.Networks)
       : { add: new Map<string, never>(), remove: new Map<string, never>() },

@@ -20,6 +20,7 @@ import { announce, type EngineContext } from "./context.ts";
 import { applyDefaults } from "./defaults.ts";
 import { checkLogConfig } from "./log-options.ts";
 import { checkHealthRestart } from "./unhealthy.ts";
+import { viewImages } from "./image-mounts.ts";
 import { checkName, inventName } from "./names.ts";
 import { sandboxRequest } from "./network.ts";
 import { type ContainerRecord, initialState } from "./record.ts";
@@ -70,6 +71,7 @@ export async function createContainer(
     volumes: config.Volumes,
     mountsOf: (other) => referred(() => containers.get(other)).record.mounts,
     volumePath: (volume) => layout.volumeData(volume),
+    imageOf: (reference) => referred(() => images.resolve(reference)),
   });
 
   const record: ContainerRecord = {
@@ -88,6 +90,7 @@ export async function createContainer(
   await using undo = new AsyncDisposableStack();
   await snapshots.prepare(id, record.chain);
   undo.defer(() => snapshots.remove(id));
+  undo.defer(await viewImages(context, id, mounts));
   volumes.acquire(id, mounts);
   undo.defer(() => volumes.release(id, true));
   const container = new Container(record, initialState(), newConsole(record));

@@ -21,7 +21,8 @@ import type { EngineContext } from "./context.ts";
 import { sandboxRequest } from "./network.ts";
 import { newPrograms } from "./programs.ts";
 import { isRunning } from "./record.ts";
-import { holdFiles, holdMounts, mountRootfs, removeBundle } from "./rootfs.ts";
+import { holdFiles, holdMounts } from "./held-mounts.ts";
+import { mountRootfs, removeBundle } from "./rootfs.ts";
 import { StartLimit } from "./start-limit.ts";
 import { assertMapped, type ContainerUsers, openUsers, rootOf } from "./users.ts";
 
@@ -70,7 +71,7 @@ export async function launch(context: EngineContext, container: Container): Prom
       hostConfig,
       rootfs,
       user,
-      mounts: holdMounts(context, id, mounts, users),
+      mounts: await holdMounts(context, id, mounts, users, () => user),
       files: holdFiles(context, id, writeHostFiles(context, container, sandbox), users),
       namespaces: { ...namespacePaths(context, container, sandbox), ...userNamespace(users) },
       noNewPrivileges: context.tuning().noNewPrivileges,

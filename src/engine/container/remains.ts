@@ -9,6 +9,7 @@ import { removeGroup } from "#linux/cgroup-group.ts";
 import type { Layout } from "#store/layout.ts";
 import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
+import { isStrayView } from "./image-mounts.ts";
 import { removeBundle } from "./rootfs.ts";
 
 /**
@@ -89,7 +90,7 @@ export async function removeStrays(context: EngineContext, living: ReadonlySet<s
   // Of containers that were never made whole: a removal forgets the uses itself.
   for (const id of volumes.allUsers()) if (!known(id)) volumes.release(id, true);
   for (const { key } of snapshots.list()) {
-    if (/^[0-9a-f]{64}$/.test(key) && !known(key)) await snapshots.remove(key);
+    if ((/^[0-9a-f]{64}$/.test(key) && !known(key)) || isStrayView(context, key)) await snapshots.remove(key);
   }
 }
 

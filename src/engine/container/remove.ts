@@ -3,6 +3,7 @@ import { existsSync, rmSync } from "node:fs";
 import { EngineError } from "#lib/errors.ts";
 import type { Container } from "./container.ts";
 import { announce, type EngineContext } from "./context.ts";
+import { dropViews } from "./image-mounts.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { isRunning } from "./record.ts";
 import { removeRemains } from "./remains.ts";
@@ -66,8 +67,11 @@ export async function discard(context: EngineContext, container: Container, volu
       if (existsSync(layout.bundle(id))) await removeRemains(context, id);
       rmSync(layout.container(id), { recursive: true, force: true });
       await snapshots.remove(id);
+      await dropViews(context, container.record.mounts);
       // An image that was removed before its last container left its layers to this snapshot.
-      if (context.images.find(container.record.imageId) === undefined) await context.images.collectGarbage();
+      const { imageId, mounts } = container.record;
+      const images = [imageId, ...mounts.flatMap(({ image }) => image?.id ?? [])];
+      if (images.some((image) => context.images.find(image) === undefined)) await context.images.collectGarbage();
     })
     .catch((error: unknown) => {
       log.error({ container: id, error: String(error) }, "cannot remove the files of a container");

@@ -1,5 +1,6 @@
 /** A container's files as others read them: running or not, they stay whole meanwhile. */
 import { constants, openSync, statSync } from "node:fs";
+import { resolveUser } from "#engine/spec/user.ts";
 import { type ResolvedMount, volumesOf } from "#engine/volume/mount.ts";
 import { EngineError } from "#lib/errors.ts";
 import { streamOf } from "#lib/streams.ts";
@@ -15,7 +16,8 @@ import { writeTar } from "#store/tar-writer.ts";
 import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
 import { isRunning } from "./record.ts";
-import { holdMounts, mountRootfs, removeBundle } from "./rootfs.ts";
+import { holdMounts } from "./held-mounts.ts";
+import { mountRootfs, removeBundle } from "./rootfs.ts";
 import { runningMap } from "./users.ts";
 
 export interface Tree extends AsyncDisposable {
@@ -90,7 +92,7 @@ function openRootOf(pid: number, { id }: Container): number {
 /** The descriptor of a mount without a place; the caller closes it and holds the lock. */
 async function cloneStopped(
   context: EngineContext,
-  { id }: Container,
+  { id, record }: Container,
   mounts: readonly ResolvedMount[],
 ): Promise<number> {
   await using undo = new AsyncDisposableStack();
@@ -100,7 +102,8 @@ async function cloneStopped(
   undo.defer(() => void unmount(rootfs, { detach: true }));
   await context.volumes.mounts.hold(id, volumesOf(mounts));
   await context.volumes.populate(id, mounts, rootfs);
-  for (const { type, source, destination, readOnly } of holdMounts(context, id, mounts)) {
+  const user = () => resolveUser(rootfs, record.config.User);
+  for (const { type, source, destination, readOnly } of await holdMounts(context, id, mounts, {}, user)) {
     const stat = type === "tmpfs" ? undefined : statSync(source, { throwIfNoEntry: false });
     if (stat === undefined) continue;
     const fd = await openMountPoint(rootfs, destination, stat.isDirectory());

@@ -10,6 +10,7 @@ import { MountSession } from "#linux/container-mounts.ts";
 import { SyscallError } from "#linux/syscall-error.ts";
 import type { Container } from "./container.ts";
 import { announce, type EngineContext } from "./context.ts";
+import { dropViews, viewImages } from "./image-mounts.ts";
 import { isRunning } from "./record.ts";
 import { askedResources, mergeResources, mergeRestartPolicy } from "./update-resources.ts";
 
@@ -64,6 +65,7 @@ async function carryOut(
   const change = { container, plan, asked, session, undo };
   let afterwards: (() => Promise<void>) | undefined;
   try {
+    undo.defer(await viewImages(context, id, plan.mounts.add));
     if (isRunning(container.state)) afterwards = await applyChange(context, change);
     journal.finish(id, () => {
       volumes.acquire(id, plan.mounts.add);
@@ -82,6 +84,7 @@ async function carryOut(
     throw error;
   }
   await afterwards?.();
+  await dropViews(context, plan.mounts.remove);
 }
 
 function assertKept({ removing, state }: Container): void {

@@ -1,12 +1,14 @@
 /** A mount of a container after parsing: everything that inspect shows and the runtime needs, as plain JSON. */
 import type { MountPropagation } from "#api/types/container-config.ts";
 import type { MountPoint } from "#api/types/container.ts";
+import type { Digest } from "#oci/digest.ts";
+import type { MountOwners } from "./owners.ts";
 
 export interface ResolvedMount {
-  type: "bind" | "volume" | "tmpfs";
+  type: "bind" | "volume" | "tmpfs" | "image";
   /** Absolute and clean, inside the container. */
   destination: string;
-  /** Host path: the bind source, or the folder of the volume (with its subpath). Empty for tmpfs. */
+  /** Host path: the bind source, the folder of the volume (with its subpath), where the image is mounted. Empty for tmpfs. */
   source: string;
   /** The mode word of `-v` (`z`, `ro,z`), as inspect repeats it. */
   mode: string;
@@ -24,6 +26,17 @@ export interface ResolvedMount {
     options?: Record<string, string>;
     subpath?: string;
   };
+  image?: {
+    /** As the user named it. */
+    reference: string;
+    id: Digest;
+    chain: Digest[];
+    /** The snapshot that keeps and shows its layers. */
+    key: string;
+    subpath?: string;
+  };
+  /** Other owners than those on disk, by an idmapped mount. */
+  owners?: MountOwners;
   bind?: {
     /** Make a missing source folder (`-v`, `bind-create-src`). */
     createSource: boolean;
@@ -49,6 +62,7 @@ export function toMountPoint(mount: ResolvedMount): MountPoint {
   return {
     Type: mount.type,
     ...(mount.volume && { Name: mount.volume.name }),
+    ...(mount.image && { Name: mount.image.reference }),
     Source: mount.source,
     Destination: mount.destination,
     ...(mount.volume && { Driver: "local" }),

@@ -1,6 +1,7 @@
 /** Reads `-v`'s `source:destination:options`. */
 import type { MountPropagation } from "#api/types/container-config.ts";
 import { EngineError } from "#lib/errors.ts";
+import { type MountOwners, parseOwners } from "./owners.ts";
 
 export interface VolumeSpec {
   /** Host path, volume name, or empty for an anonymous volume. */
@@ -11,6 +12,8 @@ export interface VolumeSpec {
   readOnly: boolean;
   copy: boolean;
   propagation?: MountPropagation;
+  /** `U` and `idmap`, which are not Docker's. */
+  owners?: MountOwners;
 }
 
 const PROPAGATIONS: readonly string[] = ["private", "rprivate", "shared", "rshared", "slave", "rslave"];
@@ -35,6 +38,9 @@ export function parseVolumeSpec(text: string): VolumeSpec {
     } else if (PROPAGATIONS.includes(option)) {
       if (spec.propagation !== undefined) throw new EngineError("invalid", `invalid mode: ${mode}`);
       spec.propagation = option as MountPropagation;
+    } else if (option === "U" || option === "idmap" || option.startsWith("idmap=")) {
+      if (spec.owners !== undefined) throw new EngineError("invalid", `invalid mode: ${mode}`);
+      spec.owners = parseOwners(option === "U" ? "user" : option.slice("idmap=".length) || "container");
     } else if (option === "nocopy") {
       spec.copy = false;
     } else if (!WITHOUT_EFFECT.includes(option)) {

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { HostConfig } from "#api/types/container-config.ts";
+import { EngineError } from "#lib/errors.ts";
 import { silentLogger } from "#lib/log.ts";
 import { openDatabase } from "#store/database.ts";
 import { Layout } from "#store/layout.ts";
@@ -48,6 +49,9 @@ const resolve = (changes: Partial<HostConfig>, image: string[] = []) =>
     volumes: Object.fromEntries(image.map((path) => [path, {}])),
     mountsOf: () => [],
     volumePath: (name) => layout.volumeData(name),
+    imageOf: (reference) => {
+      throw new EngineError("not-found", `No such image: ${reference}`);
+    },
   });
 
 test("reads binds, named, anonymous and the image's volumes, parents first", () => {
