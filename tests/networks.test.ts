@@ -55,7 +55,7 @@ test("what cannot be is refused in Docker's words", async () => {
   await create(engine, { Name: "quay", IPAM: { Config: [{ Subnet: `${base}.0/24` }] } });
   const refused: [Partial<NetworkCreateBody>, number, string][] = [
     [{ Name: "quay" }, 409, "network with name quay already exists"],
-    [{ Name: "a", Driver: "macvlan" }, 404, "could not find plugin macvlan in v1 plugin registry: plugin not found"],
+    [{ Name: "a", Driver: "weave" }, 404, "could not find plugin weave in v1 plugin registry: plugin not found"],
     [{ Name: "a", EnableIPv6: true }, 501, "IPv6 networks are not supported: create the network without IPv6"],
     [
       { Name: "a", IPAM: { Config: [{ Subnet: `${base}.0/25` }] } },

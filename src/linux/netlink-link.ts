@@ -23,6 +23,8 @@ export interface LinkChange {
   /** Six bytes, `02:42:ac:11:00:02`. */
   mac?: string;
   mtu?: number;
+  /** A note that the kernel keeps with it. */
+  alias?: string;
   /** Index of the bridge to join, 0 to leave it. */
   master?: number;
   /** Descriptor of the namespace to move to. */
@@ -39,6 +41,10 @@ export interface Link {
   up: boolean;
   /** Index of the bridge it is a port of, else 0. */
   master: number;
+  /** The note that somebody put on it. */
+  alias: string;
+  /** It rides on an interface of another namespace. */
+  foreign: boolean;
 }
 
 /** A bridge as containers need it: no spanning tree, so that a new port forwards at once. */
@@ -57,7 +63,7 @@ export function createBridge(bridge: {
       if (bridge.ageingSeconds !== undefined) data.u32(IFLA_BR_AGEING_TIME, bridge.ageingSeconds * USER_HZ);
     });
   });
-  return create(`cannot create the bridge ${bridge.name}`, body);
+  return createLink(`cannot create the bridge ${bridge.name}`, body);
 }
 
 /** One end of a veth pair. */
@@ -84,7 +90,7 @@ export function createVeth(
       });
     });
   });
-  return create(`cannot create the veth pair ${host.name}`, body);
+  return createLink(`cannot create the veth pair ${host.name}`, body);
 }
 
 export function changeLink(link: LinkRef, change: LinkChange): NetlinkRequest {
@@ -93,6 +99,7 @@ export function changeLink(link: LinkRef, change: LinkChange): NetlinkRequest {
   if (change.name !== undefined) body.string(IFLA_IFNAME, change.name);
   if (change.mac !== undefined) body.data(IFLA_ADDRESS, macBytes(change.mac));
   if (change.mtu !== undefined) body.u32(IFLA_MTU, change.mtu);
+  if (change.alias !== undefined) body.string(IFLA_IFALIAS, change.alias);
   if (change.master !== undefined) body.u32(IFLA_MASTER, change.master);
   if (change.namespace !== undefined) body.u32(IFLA_NET_NS_FD, change.namespace);
   return { doing: `cannot change the interface ${link}`, type: RTM_NEWLINK, flags: 0, body: body.bytes };
@@ -112,9 +119,9 @@ export function deleteLink(link: LinkRef): NetlinkRequest {
   return { doing: `cannot remove the interface ${link}`, type: RTM_DELLINK, flags: 0, body: linkBody(link).bytes };
 }
 
-/** Undefined where there is none. */
-export function findLink(netlink: Netlink, link: LinkRef): Link | undefined {
-  const answer = getLink(netlink, link);
+/** Undefined where there is none. `namespace` is the number of another namespace to look into (`namespaceNumber`). */
+export function findLink(netlink: Netlink, link: LinkRef, namespace?: number): Link | undefined {
+  const answer = getLink(netlink, link, namespace);
   return answer === undefined ? undefined : parseLink(answer);
 }
 
@@ -128,8 +135,12 @@ export function listLinks(netlink: Netlink, options: { master?: number } = {}): 
 }
 
 /** Counters since the interface was made, named as in rtnl_link_stats64; received and sent as that interface sees it. */
-export function linkCounters(netlink: Netlink, link: LinkRef): Record<(typeof COUNTERS)[number], number> | undefined {
-  const answer = getLink(netlink, link);
+export function linkCounters(
+  netlink: Netlink,
+  link: LinkRef,
+  namespace?: number,
+): Record<(typeof COUNTERS)[number], number> | undefined {
+  const answer = getLink(netlink, link, namespace);
   const raw = answer === undefined ? undefined : parseAttributes(answer.body.subarray(IFINFOMSG)).get(IFLA_STATS64);
   if (raw === undefined) return undefined;
   const view = viewOf(raw);
@@ -157,13 +168,15 @@ const COUNTERS = [
   "txDropped",
 ] as const;
 
-function getLink(netlink: Netlink, link: LinkRef): NetlinkMessage | undefined {
+function getLink(netlink: Netlink, link: LinkRef, namespace?: number): NetlinkMessage | undefined {
+  const body = linkBody(link);
+  if (namespace !== undefined) body.u32(IFLA_TARGET_NETNSID, namespace);
   try {
     return netlink.query({
       doing: `cannot find the interface ${link}`,
       type: RTM_GETLINK,
       flags: 0,
-      body: linkBody(link).bytes,
+      body: body.bytes,
     });
   } catch (error) {
     if (hasErrno(error, ENODEV)) return undefined;
@@ -184,10 +197,12 @@ function parseLink(message: NetlinkMessage): Link {
     mtu: number(IFLA_MTU),
     up: (view.getUint32(8, true) & IFF_UP) !== 0,
     master: number(IFLA_MASTER),
+    alias: attributeText(attributes.get(IFLA_IFALIAS) ?? NOTHING),
+    foreign: attributes.has(IFLA_LINK_NETNSID),
   };
 }
 
-function create(doing: string, body: BodyWriter): NetlinkRequest {
+export function createLink(doing: string, body: BodyWriter): NetlinkRequest {
   return { doing, type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, body: body.bytes };
 }
 
@@ -198,7 +213,7 @@ function putEnd(body: BodyWriter, end: VethEnd): void {
 }
 
 /** ifinfomsg: family, type, index, flags, mask of the flags that count. */
-function linkBody(link: LinkRef, flags = 0, change = 0, family = 0): BodyWriter {
+export function linkBody(link: LinkRef, flags = 0, change = 0, family = 0): BodyWriter {
   const body = new BodyWriter().struct(IFINFOMSG, (view) => {
     view.setUint8(0, family);
     view.setInt32(4, typeof link === "number" ? link : 0, true);
@@ -208,13 +223,13 @@ function linkBody(link: LinkRef, flags = 0, change = 0, family = 0): BodyWriter 
   return typeof link === "number" ? body : body.string(IFLA_IFNAME, link);
 }
 
-function macBytes(mac: string): Uint8Array {
+export function macBytes(mac: string): Uint8Array {
   return Uint8Array.from(mac.split(":"), (byte) => Number.parseInt(byte, 16));
 }
 
 const NOTHING = new Uint8Array(0);
 const IFINFOMSG = 16;
-const IFF_UP = 1;
+export const IFF_UP = 1;
 const AF_BRIDGE = 7;
 /** The unit of bridge times, whatever the kernel ticks at. */
 const USER_HZ = 100;
@@ -225,17 +240,20 @@ const RTM_GETLINK = 18;
 const RTM_SETLINK = 19;
 const RTEXT_FILTER_SKIP_STATS = 8;
 
-const IFLA_ADDRESS = 1;
-const IFLA_IFNAME = 3;
-const IFLA_MTU = 4;
+export const IFLA_ADDRESS = 1;
+export const IFLA_IFNAME = 3;
+export const IFLA_MTU = 4;
 const IFLA_MASTER = 10;
 const IFLA_PROTINFO = 12;
-const IFLA_LINKINFO = 18;
+export const IFLA_LINKINFO = 18;
+const IFLA_IFALIAS = 20;
 const IFLA_STATS64 = 23;
-const IFLA_NET_NS_FD = 28;
+export const IFLA_NET_NS_FD = 28;
 const IFLA_EXT_MASK = 29;
-const IFLA_INFO_KIND = 1;
-const IFLA_INFO_DATA = 2;
+const IFLA_LINK_NETNSID = 37;
+const IFLA_TARGET_NETNSID = 46;
+export const IFLA_INFO_KIND = 1;
+export const IFLA_INFO_DATA = 2;
 const VETH_INFO_PEER = 1;
 const IFLA_BR_FORWARD_DELAY = 1;
 const IFLA_BR_AGEING_TIME = 4;

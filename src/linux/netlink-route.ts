@@ -57,9 +57,13 @@ export function listAddresses(netlink: Netlink, index = 0): LinkAddress[] {
     });
 }
 
-/** The route to everywhere else. Rejects with kind "conflict" where there is one with the same metric. */
+/** The route to everywhere else; gateway 0: by the link alone. Rejects with kind "conflict" where there is one with the same metric. */
 export function addDefaultRoute(gateway: number, index: number): NetlinkRequest {
-  const body = routeBody(0, RT_TABLE_MAIN).u32be(RTA_GATEWAY, gateway).u32(RTA_OIF, index);
+  const body =
+    gateway === 0
+      ? routeBody(0, RT_TABLE_MAIN, RT_SCOPE_LINK)
+      : routeBody(0, RT_TABLE_MAIN).u32be(RTA_GATEWAY, gateway);
+  body.u32(RTA_OIF, index);
   const flags = NLM_F_CREATE | NLM_F_EXCL;
   return { doing: `cannot route by ${formatIpv4(gateway)}`, type: RTM_NEWROUTE, flags, body: body.bytes };
 }
@@ -70,7 +74,7 @@ export function deleteDefaultRoute(): NetlinkRequest {
     doing: "cannot remove the default route",
     type: RTM_DELROUTE,
     flags: 0,
-    body: routeBody(0, RT_TABLE_MAIN).bytes,
+    body: routeBody(0, RT_TABLE_MAIN, RT_SCOPE_NOWHERE).bytes,
   };
 }
 
@@ -147,13 +151,13 @@ function addressBody(index: number, { address, prefix }: Ipv4Prefix): BodyWriter
 }
 
 /** rtmsg of a unicast route. */
-function routeBody(prefix: number, table: number): BodyWriter {
+function routeBody(prefix: number, table: number, scope = RT_SCOPE_UNIVERSE): BodyWriter {
   return new BodyWriter().struct(RTMSG, (view) => {
     view.setUint8(0, AF_INET);
     view.setUint8(1, prefix);
     view.setUint8(4, table);
     view.setUint8(5, RTPROT_BOOT);
-    view.setUint8(6, RT_SCOPE_UNIVERSE);
+    view.setUint8(6, scope);
     view.setUint8(7, RTN_UNICAST);
   });
 }
@@ -200,5 +204,8 @@ const NDA_IFINDEX = 8;
 const RT_TABLE_MAIN = 254;
 const RTPROT_BOOT = 3;
 const RT_SCOPE_UNIVERSE = 0;
+const RT_SCOPE_LINK = 253;
+/** In a removal: any. */
+const RT_SCOPE_NOWHERE = 255;
 const RTN_UNICAST = 1;
 const NUD_PERMANENT = 0x80;

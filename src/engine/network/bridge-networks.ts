@@ -6,21 +6,25 @@ import { ENOENT, hasErrno } from "#linux/syscall-error.ts";
 import { AddressSpace } from "./address-space.ts";
 import { bridgePorts, ensureBridge, removeBridge } from "./bridges.ts";
 import type { Firewall, FirewallNetwork } from "./firewall.ts";
+import { ParentLinks } from "./parent-links.ts";
 import type { BridgeNetwork } from "./plan.ts";
 
-/** A bridge network that is up. */
+/** A network that is up. */
 export interface LiveBridge {
   network: BridgeNetwork;
+  /** Of the bridge; 0 where interfaces ride on a parent. */
   index: number;
   addresses: AddressSpace;
 }
 
 export class BridgeNetworks {
+  readonly parents: ParentLinks;
   readonly #netlink: Netlink;
   readonly #firewall: Firewall;
   readonly #live = new Map<string, LiveBridge>();
 
   constructor(netlink: Netlink, firewall: Firewall) {
+    this.parents = new ParentLinks(netlink);
     this.#netlink = netlink;
     this.#firewall = firewall;
   }
@@ -37,7 +41,8 @@ export class BridgeNetworks {
   /** Makes or repairs the device and opens an empty address space, without telling the firewall. */
   raise(network: BridgeNetwork): LiveBridge {
     const { id, name, bridge } = network;
-    const index = ensureBridge(this.#netlink, bridge);
+    const { parent, device } = bridge;
+    const index = parent === undefined ? ensureBridge(this.#netlink, bridge) : 0;
     const reserved = [bridge.gateway, ...bridge.reserved];
     const live = {
       network,
@@ -45,6 +50,8 @@ export class BridgeNetworks {
       addresses: new AddressSpace(bridge.subnet, bridge.range, reserved, `${name} (${id})`),
     };
     this.#live.set(id, live);
+    // Containers of the network are known even while its parent is gone: it may come back.
+    if (parent !== undefined) this.parents.ensure({ device, parent });
     return live;
   }
 
@@ -52,28 +59,29 @@ export class BridgeNetworks {
   add(network: BridgeNetwork): LiveBridge {
     try {
       const live = this.raise(network);
-      this.#firewall.addNetwork(firewallNetwork(network));
+      if (network.bridge.parent === undefined) this.#firewall.addNetwork(firewallNetwork(network));
       return live;
     } catch (error) {
       this.#live.delete(network.id);
-      removeBridge(this.#netlink, network.bridge.device);
+      this.#removeDevice(network);
       throw error;
     }
   }
 
-  remove({ id, bridge }: BridgeNetwork): void {
-    this.#live.delete(id);
-    this.#firewall.removeNetwork(bridge.device);
-    removeBridge(this.#netlink, bridge.device);
+  remove(network: BridgeNetwork): void {
+    this.#live.delete(network.id);
+    if (network.bridge.parent === undefined) this.#firewall.removeNetwork(network.bridge.device);
+    this.#removeDevice(network);
   }
 
   /** Host ends of the veth pairs in the bridge. */
   ports(live: LiveBridge): string[] {
-    return bridgePorts(this.#netlink, live.index);
+    return live.network.bridge.parent === undefined ? bridgePorts(this.#netlink, live.index) : [];
   }
 
   /** Forgets which MAC an address had, so that the next one to use it is found at once. */
   forgetNeighbour(live: LiveBridge, address: number): void {
+    if (live.network.bridge.parent !== undefined) return;
     try {
       this.#netlink.execute(deleteNeighbour(live.index, address));
     } catch (error) {
@@ -85,8 +93,15 @@ export class BridgeNetworks {
   removeAll(): void {
     for (const { network } of this.#live.values()) {
       this.#live.delete(network.id);
-      removeBridge(this.#netlink, network.bridge.device);
+      this.#removeDevice(network);
     }
+  }
+
+  /** A parent goes with the last network that uses it. */
+  #removeDevice({ bridge: { device, parent } }: BridgeNetwork): void {
+    if (parent === undefined) removeBridge(this.#netlink, device);
+    else if (![...this.#live.values()].some(({ network }) => network.bridge.device === device))
+      this.parents.remove({ device, parent });
   }
 }
 

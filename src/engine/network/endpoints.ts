@@ -7,6 +7,7 @@ import type { BridgeNetworks } from "./bridge-networks.ts";
 import type { Firewall } from "./firewall.ts";
 import type { SandboxLinks, SandboxNamespace } from "./links.ts";
 import { macOf, randomId, vethName } from "./names.ts";
+import { hasOwnMac, isPassthru, leadsPorts, wayOut } from "./parent-config.ts";
 import { type Attachment, type BridgeNetwork, gatewayOf } from "./plan.ts";
 import type { PublishedPort } from "./ports.ts";
 import { EngineError } from "#lib/errors.ts";
@@ -58,9 +59,10 @@ export class Endpoints {
     return endpoint;
   }
 
-  /** Waits until the interface is gone (10 ms and more). */
-  detach(endpoint: Endpoint): void {
-    this.#parts.links.detach(endpoint.hostInterface);
+  /** Waits until the interface is gone (10 ms and more). `socket` is one in the endpoint's namespace. */
+  detach(socket: Netlink, endpoint: Endpoint): void {
+    if (endpoint.hostInterface === "") this.#parts.bridges.parents.detach(socket, endpoint.interface);
+    else this.#parts.links.detach(endpoint.hostInterface);
     this.#giveBack(endpoint);
   }
 
@@ -68,7 +70,7 @@ export class Endpoints {
   gate(endpoints: readonly Endpoint[], priorities: Readonly<Record<string, number>>): Endpoint | undefined {
     const candidates = endpoints.map((endpoint) => ({
       endpoint,
-      internal: endpoint.gateway === "",
+      internal: endpoint.gateway === "" && endpoint.routesByLink !== true,
       gatewayPriority: priorities[endpoint.endpointId] ?? 0,
       name: endpoint.networkName,
     }));
@@ -76,14 +78,14 @@ export class Endpoints {
   }
 
   route(socket: Netlink, gate: Endpoint | undefined, hadRoute: boolean): void {
-    const gateway = parseIpv4(gate?.gateway ?? "");
+    const gateway = gate?.routesByLink === true ? 0 : parseIpv4(gate?.gateway ?? "");
     const to = gate === undefined || gateway === undefined ? undefined : { gateway, interface: gate.interface };
     this.#parts.links.route(socket, to, hadRoute);
   }
 
-  /** Leads published ports to an endpoint. All or none. */
+  /** Leads published ports to an endpoint. All or none; no port leads past a parent interface. */
   lead(ports: readonly PublishedPort[], gate: Endpoint): void {
-    if (ports.length === 0) return;
+    if (ports.length === 0 || !leadsPorts(gate)) return;
     const containerAddress = parseIpv4(gate.ipAddress) ?? 0;
     this.#parts.links.allowHairpin(gate.hostInterface);
     this.#parts.firewall.publish(ports.map((port) => ({ ...port, containerAddress })));
@@ -111,6 +113,7 @@ export class Endpoints {
     const keys = endpoints.map(({ networkId, ipAddress }) => leaseKey(networkId, ipAddress));
     const done = this.#inBackground(`cannot remove the network namespace ${path}`, async () => {
       const { links } = this.#parts;
+      await this.#removeChildren(path, endpoints);
       await links.removeNamespace(path);
       // A second container in the namespace keeps it alive; its interfaces go all the same, as in Docker.
       const own = endpoints.filter(({ hostInterface }) => hostInterface !== "");
@@ -127,9 +130,21 @@ export class Endpoints {
     });
   }
 
+  /** Gives addresses back at once: what is inside a namespace cannot be seen from outside once it has no name. */
+  async #removeChildren(path: string, endpoints: readonly Endpoint[]): Promise<void> {
+    const children = endpoints.filter((one) => one.hostInterface === "" && one.interface !== "");
+    if (children.length === 0) return;
+    using socket = await this.#parts.links.enter(path);
+    for (const endpoint of children) this.detach(socket, endpoint);
+  }
+
   /** Ends when chosen addresses that a removed endpoint still has are free: a container that restarts wants its own back. */
   async vacated(attachments: readonly Attachment[]): Promise<void> {
     for (const { network, address } of attachments) {
+      // A parent in mode passthru carries one interface only.
+      if (isPassthru(network.bridge.parent?.child)) {
+        for (const [key, done] of this.#leaving) if (key.startsWith(network.id)) await done;
+      }
       if (address !== undefined) await this.#leaving.get(leaseKey(network.id, formatIpv4(address)));
     }
   }
@@ -154,27 +169,34 @@ export class Endpoints {
       networkName: name,
       endpointId: randomId(),
       interface: interfaceName,
-      hostInterface: vethName(),
+      hostInterface: bridge.parent === undefined ? vethName() : "",
       ipAddress: formatIpv4(address),
       prefixLength: bridge.subnet.prefix,
-      gateway: internal ? "" : formatIpv4(bridge.gateway),
-      macAddress: chosen.mac ?? macOf({ address }),
+      ...wayOut(internal, bridge),
+      macAddress: chosen.mac ?? (hasOwnMac(bridge) ? macOf({ address }) : ""),
       aliases: [],
       dnsNames: [],
     };
+    const common = {
+      interface: interfaceName,
+      address: { address, prefix: endpoint.prefixLength },
+      mac: endpoint.macAddress,
+      mtu: bridge.mtu,
+    };
+    const { parent, device } = bridge;
+    const { links, bridges } = this.#parts;
     try {
-      this.#parts.links.attach(namespace.path, namespace.socket, {
-        bridge: live.index,
-        hostInterface: endpoint.hostInterface,
-        interface: interfaceName,
-        address: { address, prefix: endpoint.prefixLength },
-        mac: endpoint.macAddress,
-        mtu: bridge.mtu,
-        isolated: !bridge.connected,
-      });
+      if (parent !== undefined) {
+        const child = { ...common, device, child: parent.child };
+        return { ...endpoint, macAddress: bridges.parents.attach(namespace.path, namespace.socket, child) };
+      }
+      const { hostInterface } = endpoint;
+      const veth = { ...common, bridge: live.index, hostInterface, isolated: !bridge.connected };
+      links.attach(namespace.path, namespace.socket, veth);
       return endpoint;
     } catch (error) {
-      this.detach(endpoint);
+      if (parent === undefined) links.detach(endpoint.hostInterface);
+      this.#giveBack(endpoint);
       throw error;
     }
   }

@@ -98,7 +98,7 @@ export class SandboxLinks {
     this.#changePort(hostInterface, { hairpin: true });
   }
 
-  /** Makes `gateway` the way to everywhere else, through `interfaceName`; undefined leaves no way. */
+  /** Makes `gateway` (0: the link alone) the way to everywhere else, through `interface`; undefined leaves no way. */
   route(socket: Netlink, to: { gateway: number; interface: string } | undefined, hadRoute: boolean): void {
     if (hadRoute) {
       try {
@@ -142,13 +142,16 @@ export class SandboxLinks {
     await this.#namespaces.removeNetworkNamespace(path);
   }
 
-  /** Removes all namespaces of the exec root but these. Answers how many. */
-  async removeNamespacesExcept(paths: ReadonlySet<string>): Promise<number> {
+  /** Paths of all namespaces of the exec root. */
+  namespaces(): string[] {
     const folder = this.#layout.networkNamespaces;
     mkdirSync(folder, { recursive: true, mode: 0o755 });
-    const stale = readdirSync(folder)
-      .map((name) => join(folder, name))
-      .filter((path) => !paths.has(path));
+    return readdirSync(folder).map((name) => join(folder, name));
+  }
+
+  /** Removes all namespaces of the exec root but these. Answers how many. */
+  async removeNamespacesExcept(paths: ReadonlySet<string>): Promise<number> {
+    const stale = this.namespaces().filter((path) => !paths.has(path));
     await Promise.all(stale.map((path) => this.removeNamespace(path)));
     return stale.length;
   }

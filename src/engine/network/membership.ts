@@ -59,7 +59,7 @@ export class Membership {
     const endpoint = endpoints.attach({ path, socket }, attachment, `${interfacePrefix}${number}`, names);
     using undo = new DisposableStack();
     undo.defer(() => this.settle(socket, sandbox));
-    undo.defer(() => endpoints.detach(endpoint));
+    undo.defer(() => endpoints.detach(socket, endpoint));
     this.#change(socket, sandbox, {
       ...sandbox,
       endpoints: [...sandbox.endpoints, endpoint],
@@ -83,7 +83,7 @@ export class Membership {
     const rest = { ...sandbox, endpoints: sandbox.endpoints.filter((one) => one !== endpoint) };
     this.#change(socket, sandbox, rest, () => {
       try {
-        endpoints.detach(endpoint);
+        endpoints.detach(socket, endpoint);
       } catch (error) {
         // It is still there.
         store.putSandbox(sandbox);

@@ -12,6 +12,7 @@ import {
   parsePrefix,
 } from "#lib/ipv4.ts";
 import { bridgeDevice, isDeviceName, randomId } from "./names.ts";
+import { dummyDevice, isParentDriver, needsGateway, type ParentDriver, parentOptions } from "./parent-config.ts";
 import type { BridgeConfig, NetworkRecord } from "./store.ts";
 
 export const PREDEFINED = ["bridge", "host", "none"];
@@ -50,16 +51,18 @@ export function defaultBridgeOptions({
 export function networkFromBody(body: NetworkCreateBody, pickSubnet: () => Ipv4Prefix): NetworkRecord {
   refuseUnsupported(body);
   const id = randomId();
+  const driver = body.Driver || "bridge";
   const [config = {}, ...others] = body.IPAM?.Config ?? [];
   if (others.length > 0) {
-    throw new EngineError("invalid", "bridge driver doesn't support multiple subnets");
+    throw new EngineError("invalid", `${driver} driver doesn't support multiple subnets`);
   }
   const chosen = chosenSubnet(config);
-  const subnet = chosen?.subnet ?? pickSubnet();
-  const gateway = chosen?.gateway ?? subnet.address + 1;
   const options = { ...body.Options };
+  const links = isParentDriver(driver) ? parentLinks(driver, options, id) : bridgeOptions(options, id);
+  const subnet = chosen?.subnet ?? pickSubnet();
+  const gateway = chosen?.gateway ?? (needsGateway(body.Internal ?? false, links) ? subnet.address + 1 : 0);
   const bridge: BridgeConfig = {
-    ...bridgeOptions(options, id),
+    ...links,
     subnet,
     gateway,
     ...(chosen?.range === undefined ? {} : { range: chosen.range }),
@@ -68,12 +71,12 @@ export function networkFromBody(body: NetworkCreateBody, pickSubnet: () => Ipv4P
   return {
     id,
     name: body.Name,
-    driver: "bridge",
+    driver: isParentDriver(driver) ? driver : "bridge",
     created: new Date().toISOString(),
     ipam: {
       Driver: body.IPAM?.Driver || "default",
       Options: body.IPAM?.Options ?? {},
-      Config: [{ ...config, Subnet: formatPrefix(subnet), Gateway: formatIpv4(gateway) }],
+      Config: [{ ...config, Subnet: formatPrefix(subnet), ...(gateway !== 0 && { Gateway: formatIpv4(gateway) }) }],
     },
     chosenSubnet: chosen !== undefined,
     internal: body.Internal ?? false,
@@ -84,6 +87,8 @@ export function networkFromBody(body: NetworkCreateBody, pickSubnet: () => Ipv4P
   };
 }
 
+type LinkConfig = Omit<BridgeConfig, "subnet" | "gateway" | "range" | "reserved">;
+
 function refuseUnsupported(body: NetworkCreateBody): void {
   const driver = body.Driver || "bridge";
   if (body.Name.trim() === "") throw new EngineError("invalid", `invalid network name: "${body.Name}"`);
@@ -93,7 +98,7 @@ function refuseUnsupported(body: NetworkCreateBody): void {
   if (driver === "host" || driver === "null") {
     throw new EngineError("forbidden", `only one instance of "${driver}" network is allowed`);
   }
-  if (driver !== "bridge") throw noPlugin(driver);
+  if (driver !== "bridge" && !isParentDriver(driver)) throw noPlugin(driver);
   const ipamDriver = body.IPAM?.Driver || "default";
   if (ipamDriver !== "default") throw noPlugin(ipamDriver);
   if (body.Scope !== undefined && body.Scope !== "" && body.Scope !== "local") {
@@ -166,37 +171,54 @@ function rangeFaults(range: Ipv4Prefix, subnet: Ipv4Prefix): string[] {
 }
 
 /** Reads the driver's options; other keys are the user's own and only kept. */
-function bridgeOptions(
-  options: Readonly<Record<string, string>>,
-  id: string,
-): Omit<BridgeConfig, "subnet" | "gateway" | "reserved"> {
-  const known = new Set<string>(Object.values(OPTION));
-  const unknown = Object.keys(options).find((key) => key.startsWith("com.docker.network.") && !known.has(key));
-  if (unknown !== undefined) throw new EngineError("not-implemented", `the network option ${unknown} is not supported`);
+function bridgeOptions(options: Readonly<Record<string, string>>, id: string): LinkConfig {
+  refuseUnknown(options, Object.values(OPTION));
   const mode = options[OPTION.gatewayMode] ?? "";
   if (mode !== "" && mode !== "nat") {
     throw new EngineError("not-implemented", `the gateway mode ${mode} is not supported: only nat is`);
   }
   const device = options[OPTION.name] || bridgeDevice(id);
   if (!isDeviceName(device)) throw new EngineError("invalid", `invalid bridge name "${device}"`);
-  const interfacePrefix = options[OPTION.prefix] || "eth";
-  if (!isDeviceName(`${interfacePrefix}0`))
-    throw new EngineError("invalid", `invalid interface prefix "${interfacePrefix}"`);
   const hostBinding = parseIpv4(options[OPTION.hostBinding] || "0.0.0.0");
   if (hostBinding === undefined)
     throw new EngineError("invalid", `invalid host binding address "${options[OPTION.hostBinding]}"`);
+  return {
+    device,
+    hostBinding,
+    ...interfaceOptions(options),
+    connected: flag(options, OPTION.connected),
+    masquerade: flag(options, OPTION.masquerade),
+  };
+}
+
+/** Whether a parent is ours to make is not known here. */
+function parentLinks(driver: ParentDriver, options: Readonly<Record<string, string>>, id: string): LinkConfig {
+  refuseUnknown(options, [OPTION.mtu, OPTION.prefix, OPTION.ipv4, OPTION.ipv6]);
+  const { device, child } = parentOptions(driver, options);
+  return {
+    device: device || dummyDevice(driver, id),
+    parent: { child, ...(device === "" && { made: "dummy" as const }) },
+    ...interfaceOptions(options),
+    connected: true,
+    masquerade: false,
+    hostBinding: 0,
+  };
+}
+
+function interfaceOptions(options: Readonly<Record<string, string>>): Pick<BridgeConfig, "mtu" | "interfacePrefix"> {
+  const interfacePrefix = options[OPTION.prefix] || "eth";
+  if (!isDeviceName(`${interfacePrefix}0`))
+    throw new EngineError("invalid", `invalid interface prefix "${interfacePrefix}"`);
   const mtu = Number(options[OPTION.mtu] ?? 0);
   if (!Number.isInteger(mtu) || mtu < 0 || (mtu !== 0 && mtu < 68) || mtu > 65535) {
     throw new EngineError("invalid", `invalid MTU "${options[OPTION.mtu]}"`);
   }
-  return {
-    device,
-    hostBinding,
-    mtu,
-    interfacePrefix,
-    connected: flag(options, OPTION.connected),
-    masquerade: flag(options, OPTION.masquerade),
-  };
+  return { mtu, interfacePrefix };
+}
+
+function refuseUnknown(options: Readonly<Record<string, string>>, known: readonly string[]): void {
+  const unknown = Object.keys(options).find((key) => key.startsWith("com.docker.network.") && !known.includes(key));
+  if (unknown !== undefined) throw new EngineError("not-implemented", `the network option ${unknown} is not supported`);
 }
 
 /** On unless it says otherwise. */

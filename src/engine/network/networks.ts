@@ -17,6 +17,8 @@ import type { ForwardGuard } from "./forward-guard.ts";
 import { randomId } from "./names.ts";
 import { defaultBridgeOptions, networkFromBody, PREDEFINED } from "./network-config.ts";
 import { type Filters, matcher, olderThan } from "./network-filters.ts";
+import { assertShares, vlanOf } from "./parent-config.ts";
+import type { ParentDevice } from "./parent-links.ts";
 import { lookup } from "./plan.ts";
 import type { BridgeConfig, NetworkRecord, NetworkStore } from "./store.ts";
 import type { NetworkOptions } from "./types.ts";
@@ -79,7 +81,8 @@ export class Networks {
     if (networks.some((other) => other.bridge !== undefined && overlap(other.bridge.subnet, bridge.subnet))) {
       throw new EngineError("forbidden", "invalid pool request: Pool overlaps with other one on this address space");
     }
-    if (networks.some((other) => other.bridge?.device === bridge.device) || this.#hostHas(bridge.device)) {
+    if (bridge.parent !== undefined) this.#claimParent({ ...bridge, parent: bridge.parent }, networks);
+    else if (networks.some((other) => other.bridge?.device === bridge.device) || this.#hostHas(bridge.device)) {
       throw new EngineError(
         "conflict",
         `cannot create network ${record.name}: the interface ${bridge.device} exists already`,
@@ -209,6 +212,19 @@ export class Networks {
       bridge === undefined ? [] : [bridge.subnet],
     );
     return [...routedSubnets(netlink), ...own];
+  }
+
+  /** Marks the parent as ours where we shall make it, or did for another network. Throws where it cannot serve. */
+  #claimParent({ device, parent }: ParentDevice, others: readonly NetworkRecord[]): void {
+    const { parents } = this.#parts.bridges;
+    assertShares(device, parent.child, others);
+    parents.assertSupported(parent.child);
+    if (parent.made === "dummy") return;
+    const made = others.find(({ bridge }) => bridge?.device === device)?.bridge?.parent?.made;
+    if (made !== undefined) parent.made = made;
+    if (parents.exists(device)) return;
+    vlanOf(device);
+    parent.made = "vlan";
   }
 
   #hostHas(device: string): boolean {

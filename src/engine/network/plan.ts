@@ -33,7 +33,7 @@ export function planSandbox(store: NetworkStore, request: PlanRequest): SandboxP
   for (const [name, settings] of Object.entries(request.endpoints ?? {})) {
     joined.set(lookup(store, name === "default" ? "bridge" : name), settings);
   }
-  if (main.driver !== "bridge") {
+  if (main.bridge === undefined) {
     if (joined.size === 1) return { kind: main.driver === "host" ? "host" : "none", network: main };
     throw new EngineError("conflict", main.driver === "host" ? HOST_CONFLICT : NONE_CONFLICT);
   }
@@ -76,6 +76,9 @@ export function planAttachment(network: NetworkRecord, settings: Partial<Endpoin
   if (LinkLocalIPs.length > 0) faults.push("link-local addresses are not supported");
   const mac = settings.MacAddress ?? "";
   if (mac !== "" && !isUnicastMac(mac)) faults.push(`invalid MAC address: ${mac}`);
+  if (mac !== "" && network.driver === "ipvlan") {
+    faults.push("ipvlan interfaces do not support custom mac address assignment");
+  }
   const aliases = settings.Aliases ?? [];
   if (aliases.length > 0 && !userDefined) {
     faults.push("network-scoped alias is supported only for containers in user defined networks");

@@ -32,6 +32,7 @@ export async function recoverNetworks(parts: RecoveryParts, live: ReadonlySet<st
   const kept = [...store.sandboxes.values()];
   // First of all: clients are waiting for it.
   resolver.recover(kept);
+  await removeStrayChildren(parts, kept);
   const dying = await links.removeNamespacesExcept(new Set(kept.flatMap(({ netnsPath }) => netnsPath ?? [])));
   const raised: LiveBridge[] = [];
   for (const network of store.networks.values()) {
@@ -48,7 +49,7 @@ export async function recoverNetworks(parts: RecoveryParts, live: ReadonlySet<st
   await removeStrayPorts(parts, raised, kept, dying > 0 ? LINGER_MS : 0);
   for (const sandbox of kept) restore(parts, sandbox);
   firewall.reset(
-    raised.map(({ network }) => firewallNetwork(network)),
+    raised.filter(({ network }) => network.bridge.parent === undefined).map(({ network }) => firewallNetwork(network)),
     kept.flatMap(targets),
   );
   for (const sandbox of kept) {
@@ -79,6 +80,7 @@ function restore({ bridges, links, log }: RecoveryParts, sandbox: SandboxRecord)
     if (live === undefined || address === undefined) continue;
     try {
       live.addresses.claim(address);
+      if (live.network.bridge.parent !== undefined) continue;
       const hairpin = sandbox.published.length > 0 && endpoint.endpointId === sandbox.gatewayEndpoint;
       const isolated = !live.network.bridge.connected;
       if (links.reattach(endpoint.hostInterface, live.index, { hairpin, isolated })) continue;
@@ -112,4 +114,18 @@ function targets({ endpoints, gatewayEndpoint, published }: SandboxRecord): Port
   const gate = endpoints.find(({ endpointId }) => endpointId === gatewayEndpoint);
   const containerAddress = parseIpv4(gate?.ipAddress ?? "");
   return containerAddress === undefined ? [] : published.map((port) => ({ ...port, containerAddress }));
+}
+
+/** Interfaces of macvlan and ipvlan networks hold their addresses on the parent until they are gone, and hide from the host. */
+async function removeStrayChildren({ store, bridges, links, log }: RecoveryParts, kept: readonly SandboxRecord[]) {
+  if (![...store.networks.values()].some(({ bridge }) => bridge?.parent !== undefined)) return;
+  const known = new Map(kept.map(({ netnsPath, endpoints }) => [netnsPath, endpoints.map((one) => one.interface)]));
+  for (const path of links.namespaces()) {
+    try {
+      using socket = await links.enter(path);
+      bridges.parents.removeStrays(socket, new Set(known.get(path)));
+    } catch (error) {
+      log.warn({ path, error: errorMessage(error) }, "cannot look for stray interfaces in a network namespace");
+    }
+  }
 }

@@ -45,7 +45,7 @@ export function ownNamespace({ sharedWith, netnsPath, endpoints }: SandboxRecord
       "container cannot be disconnected from host network or connected to host network",
     );
   }
-  if (endpoints.some(({ hostInterface }) => hostInterface === "")) {
+  if (endpoints.some((one) => one.interface === "")) {
     throw new EngineError(
       "conflict",
       "container cannot be connected to multiple networks with one of the networks in private (none) mode",

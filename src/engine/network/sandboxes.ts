@@ -10,6 +10,7 @@ import { internalResolvConf } from "./internal-resolv-conf.ts";
 import type { SandboxLinks, SandboxNamespace } from "./links.ts";
 import { Membership } from "./membership.ts";
 import { randomId } from "./names.ts";
+import { leadsPorts } from "./parent-config.ts";
 import { type Attachment, lookup, planSandbox } from "./plan.ts";
 import { PortChanges, publishing } from "./port-changes.ts";
 import { PortBook, PortClaims } from "./port-claims.ts";
@@ -203,7 +204,7 @@ export class Sandboxes {
     const gate = kernel.gate(endpoints, priorities);
     if (spare === undefined || gate !== endpoints[0]) kernel.route(namespace.socket, gate, spare !== undefined);
     const claims = undo.use(new PortClaims(this.#book));
-    const published = gate === undefined ? [] : this.#publish(request, gate, claims, attachments);
+    const published = gate === undefined || !leadsPorts(gate) ? [] : this.#publish(request, gate, claims, attachments);
     undo.defer(() => kernel.unlead(published));
     await served;
     const sandbox: SandboxRecord = {
@@ -211,7 +212,7 @@ export class Sandboxes {
       sandboxId: namespace.sandboxId,
       netnsPath: namespace.path,
       endpoints,
-      ports: portMap(published, request.exposedPorts ?? []),
+      ports: gate === undefined || leadsPorts(gate) ? portMap(published, request.exposedPorts ?? []) : {},
       ...this.#dns(
         request,
         networks.map(({ name }) => name),

@@ -245,7 +245,12 @@ export class NetworkService {
     let sandbox = this.#store.sandboxes.get(containerId);
     while (sandbox?.sharedWith !== undefined) sandbox = this.#store.sandboxes.get(sandbox.sharedWith);
     for (const endpoint of sandbox?.endpoints ?? []) {
-      if (endpoint.hostInterface === "") continue;
+      if (endpoint.interface === "") continue;
+      if (endpoint.hostInterface === "") {
+        const own = this.#bridges.parents.counters(sandbox?.netnsPath ?? "", endpoint.interface);
+        if (own !== undefined) counters[endpoint.interface] = own;
+        continue;
+      }
       // Read at the host's end, where the directions are the other way round: no namespace need be entered.
       const host = linkCounters(this.#netlink, endpoint.hostInterface);
       if (host === undefined) continue;

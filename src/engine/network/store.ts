@@ -4,6 +4,7 @@ import type { Ipam } from "#api/types/network.ts";
 import type { Ipv4Prefix } from "#lib/ipv4.ts";
 import type { Schema } from "#store/database.ts";
 import type { ExtraHost } from "./hosts.ts";
+import type { ParentDriver, ParentLink } from "./parent-config.ts";
 import type { PublishedPort } from "./ports.ts";
 import type { Sandbox } from "./types.ts";
 
@@ -15,10 +16,14 @@ export const networkSchema: Schema = {
   ],
 };
 
-/** What makes a network of driver "bridge" work. */
+/** What makes a network with addresses work. */
 export interface BridgeConfig {
+  /** The bridge, or with `parent` the device of the host that the containers' interfaces ride on. */
   device: string;
+  /** Only with drivers "macvlan" and "ipvlan". */
+  parent?: ParentLink;
   subnet: Ipv4Prefix;
+  /** 0: none. */
   gateway: number;
   /** Limits the addresses that are handed out. */
   range?: Ipv4Prefix;
@@ -38,7 +43,7 @@ export interface BridgeConfig {
 export interface NetworkRecord {
   id: string;
   name: string;
-  driver: "bridge" | "host" | "null";
+  driver: "bridge" | "host" | "null" | ParentDriver;
   /** RFC 3339. */
   created: string;
   ipam: Ipam;
@@ -48,7 +53,7 @@ export interface NetworkRecord {
   attachable: boolean;
   options: Record<string, string>;
   labels: Record<string, string>;
-  /** Only with driver "bridge". */
+  /** Not with drivers "host" and "null". */
   bridge?: BridgeConfig;
 }
 

@@ -78,12 +78,14 @@ export interface Endpoint {
   endpointId: string;
   /** Name inside the container. */
   interface: string;
-  /** Name of the host's end of the veth pair. */
+  /** Name of the host's end of the veth pair; empty where the interface rides on a parent (macvlan, ipvlan). */
   hostInterface: string;
   ipAddress: string;
   prefixLength: number;
   /** Empty in an internal network. */
   gateway: string;
+  /** Packets for elsewhere leave by the interface without a gateway. */
+  routesByLink?: true;
   macAddress: string;
   aliases: string[];
   /** Container name, aliases, short id and hostname, without duplicates. */
