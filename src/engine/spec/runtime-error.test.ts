@@ -26,6 +26,20 @@ const CASES: [stderr: string, args0: string, exitCode: number, words: string][] 
   ],
   ["error stat'ing file `/nonexist`: No such file or directory", "true", 128, "error stat'ing file `/nonexist`"],
   [
+    "write file `/proc/thread-self/attr/exec`: No such file or directory",
+    "true",
+    128,
+    "unable to apply apparmor profile: apparmor failed to apply profile: " +
+      "write /proc/thread-self/attr/exec: no such file or directory",
+  ],
+  [
+    "write to file `thread-self/attr/apparmor/exec`: No such file or directory",
+    "true",
+    128,
+    "unable to apply apparmor profile: apparmor failed to apply profile: " +
+      "write thread-self/attr/apparmor/exec: no such file or directory",
+  ],
+  [
     '{"level":"error","msg":"exec: \\"nope\\": executable file not found in $PATH"}',
     "nope",
     127,

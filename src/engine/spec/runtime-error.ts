@@ -18,11 +18,21 @@ const NOT_EXECUTABLE = /^open executable|permission denied|is a directory|exec f
 export function translateRuntimeError(stderr: string, args0: string, verb: Verb = "create"): RuntimeFailure {
   const problem = plainText(stderr);
   const reason = programProblem(problem, args0);
-  if (reason === undefined) return { message: wrap(verb, problem), exitCode: 128 };
+  if (reason === undefined) return { message: wrap(verb, profileProblem(problem) ?? problem), exitCode: 128 };
   return {
     message: wrap(verb, `exec: "${args0}": ${reason.text}`),
     exitCode: reason.exitCode,
   };
+}
+
+/** Of an AppArmor profile that the kernel does not take crun names only the file that it wrote its name to. */
+function profileProblem(problem: string): string | undefined {
+  const [, file, why = ""] = /^write [^`]*`([^`]*attr\/(?:apparmor\/)?exec)`: (.*)$/i.exec(problem) ?? [];
+  if (file === undefined) return undefined;
+  return (
+    "error during container init: unable to apply apparmor profile: " +
+    `apparmor failed to apply profile: write ${file}: ${why.toLowerCase()}`
+  );
 }
 
 /** Why the program itself could not be run; undefined where something else was wrong. */
