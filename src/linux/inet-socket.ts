@@ -17,16 +17,25 @@ export function listenAt(transport: Transport, address: InetAddress, port: numbe
   const fd = openSocket(transport, address);
   try {
     if (transport === "tcp") setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    // What comes while nobody reads must wait.
+    else setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, QUEUE_BYTES);
     const bound = socketAddress(address, port);
     checked(doing, "", "bind", fd, bound, bound.length);
     if (transport === "tcp") checked(doing, "", "listen", fd, BACKLOG);
-    const own = new Uint8Array(SOCKADDR_BYTES);
-    checked(doing, "", "getsockname", fd, own, new Int32Array([own.length]));
-    return { fd, port: new DataView(own.buffer).getUint16(2, false) };
+    return { fd, port: portOf(fd, address) ?? 0 };
   } catch (error) {
     closeFd(fd);
     throw error;
   }
+}
+
+/** The port that a socket is bound to at `address`; undefined where it is not, or no socket at all. */
+export function portOf(fd: number, address: InetAddress): number | undefined {
+  const own = new Uint8Array(SOCKADDR_BYTES);
+  if (syscall("getsockname", fd, own, new Int32Array([own.length])) < 0) return undefined;
+  const port = new DataView(own.buffer).getUint16(2, false);
+  const expected = socketAddress(address, port);
+  return expected.every((byte, i) => own[i] === byte) ? port : undefined;
 }
 
 /** A socket that hears only from there. A TCP one is connected, or failed, once it is writable. The caller closes. */
@@ -96,11 +105,13 @@ function socketAddress({ bytes, scope = 0 }: InetAddress, port: number): Uint8Ar
 /** sizeof(struct sockaddr_in6), the larger one. */
 const SOCKADDR_BYTES = 28;
 const BACKLOG = 128;
+const QUEUE_BYTES = 1024 * 1024;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
+const SO_RCVBUFFORCE = 33;
 const MSG_NOSIGNAL = 0x4000;
 const EINPROGRESS = 115;

@@ -177,6 +177,7 @@ const NUMBERS = {
   fsmount: [432, 432],
   pidfd_open: [434, 434],
   openat2: [437, 437],
+  pidfd_getfd: [438, 438],
   mount_setattr: [442, 442],
   quotactl_fd: [443, 443],
 } as const;

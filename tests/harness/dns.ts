@@ -1,6 +1,7 @@
 /** DNS in tests: asks from inside a container, and serves inside one. */
 import { join } from "node:path";
 import type { Box } from "./box.ts";
+import type { Tally } from "./dns-hammer.ts";
 import type { Answer, Question } from "./dns-wire.ts";
 import { output } from "./process.ts";
 
@@ -24,6 +25,22 @@ export async function ask(box: Box, question: Question | string, options?: AskOp
   const [answer] = await askAll(box, [typeof question === "string" ? { name: question } : question], options);
   if (answer === undefined) throw new Error("no answer");
   return answer;
+}
+
+/** Asks for a name without pause until `end`, which tells how that went. */
+export async function hammer(box: Box, name: string, address: string): Promise<{ end: () => Promise<Tally> }> {
+  const program = [process.execPath, join(import.meta.dir, "dns-hammer.ts"), name, address];
+  const child = Bun.spawn(["nsenter", `--net=${await box.namespace()}`, ...program], {
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  return {
+    async end() {
+      await child.stdin.end();
+      return JSON.parse(await child.stdout.text()) as Tally;
+    },
+  };
 }
 
 /** Serves at the container's address until it is disposed of: what dns-upstream.ts says. */

@@ -98,6 +98,7 @@ export async function launch(context: EngineContext, container: Container): Prom
       tty: config.Tty,
       stdin: config.OpenStdin,
       leaveStdinOpen: config.Tty || !config.StdinOnce,
+      held: networks.heldSockets(id),
     });
     await container.console.open(monitorFiles.attach(bundle));
     const [height, width] = hostConfig.ConsoleSize;

@@ -1,7 +1,7 @@
 /** What a starting daemon does about the containers of the one before it. */
 import { statSync } from "node:fs";
 import { restorePorts, undoChanges } from "#engine/change/recover.ts";
-import { monitorFiles } from "#engine/runtime/conmon.ts";
+import { FIRST_HELD, monitorFiles } from "#engine/runtime/conmon.ts";
 import { type ExitRecord, UNKNOWN_EXIT } from "#engine/runtime/exits.ts";
 import { findMonitor, readPid } from "#engine/runtime/monitors.ts";
 import { endStrayProbes } from "#engine/health/probe-process.ts";
@@ -39,7 +39,7 @@ export async function recoverContainers(context: EngineContext, lifecycle: Lifec
   await endStrays(context, living);
   endStrayProbes(context.layout, living);
   restorePorts(context);
-  await networks.recover([...living]);
+  await networks.recover([...living], (id) => heldSockets(context.layout.bundle(id)));
   for (const container of alive) {
     // The last daemon may have died between the two names.
     networks.rename(container.id, container.name);
@@ -60,6 +60,12 @@ export async function recoverContainers(context: EngineContext, lifecycle: Lifec
   }
   for (const container of idle) await settleIdle(context, container);
   log.info({ adopted: alive.length, exitedMeanwhile: ended.length }, "containers recovered");
+}
+
+/** What `launch` gave the monitor to keep. */
+function heldSockets(bundle: string) {
+  const pid = findMonitor(bundle);
+  return pid === undefined ? undefined : { pid, udp: FIRST_HELD, tcp: FIRST_HELD + 1 };
 }
 
 interface Ended {

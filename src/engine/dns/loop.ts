@@ -8,7 +8,7 @@ import { Expiring } from "./expiring.ts";
 import { Forwarder } from "./forwarder.ts";
 import { UDP_LIMIT } from "./message.ts";
 import { NameTables } from "./names.ts";
-import type { DnsReport, DnsRequest } from "./protocol.ts";
+import type { DnsReport, DnsRequest, Opening } from "./protocol.ts";
 import { openServer } from "./redirect.ts";
 import { SandboxServer, type ServerParts } from "./sandbox-server.ts";
 
@@ -81,7 +81,7 @@ export class DnsLoop {
   #perform(request: DnsRequest): void {
     switch (request.do) {
       case "open":
-        this.#open(request.id, request.namespace);
+        this.#open(request.id, request);
         break;
       case "put": {
         const { sandbox } = request;
@@ -104,17 +104,16 @@ export class DnsLoop {
     }
   }
 
-  #open(id: string, namespace: string): void {
+  #open(id: string, { namespace, holder }: Opening): void {
     try {
-      if (!this.#servers.has(id)) {
-        const server = new SandboxServer(this.#parts, inNamespace(namespace, openServer));
-        this.#servers.set(id, server);
-        const sandbox = this.#tables.sandbox(id);
-        if (sandbox !== undefined) server.sandbox = sandbox;
-      }
-      this.#report({ opened: id });
+      const sockets = inNamespace(namespace, () => openServer(holder));
+      const server = new SandboxServer(this.#parts, sockets);
+      this.#servers.set(id, server);
+      const sandbox = this.#tables.sandbox(id);
+      if (sandbox !== undefined) server.sandbox = sandbox;
+      this.#report({ opened: id, sockets });
     } catch (error) {
-      this.#report({ opened: id, error: error instanceof Error ? error.message : String(error) });
+      this.#report({ failed: id, error: error instanceof Error ? error.message : String(error) });
     }
   }
 }

@@ -32,9 +32,27 @@ export interface NamedSandbox {
   readonly ndots: boolean;
 }
 
+/** Descriptors of the process. */
+export interface ServerSockets {
+  readonly udp: number;
+  readonly tcp: number;
+}
+
+/** A process that has the sockets of an earlier daemon, under these numbers. */
+export interface SocketHolder extends ServerSockets {
+  readonly pid: number;
+}
+
+/** Where a server is to be. */
+export interface Opening {
+  /** Path of the network namespace. */
+  readonly namespace: string;
+  readonly holder?: SocketHolder;
+}
+
 export type DnsRequest =
   /** Serves the sandbox from now on. Answered by `opened`. */
-  | { readonly do: "open"; readonly id: string; readonly namespace: string }
+  | ({ readonly do: "open"; readonly id: string } & Opening)
   | { readonly do: "put"; readonly sandbox: NamedSandbox }
   /** Forgets names and closes sockets. */
   | { readonly do: "remove"; readonly id: string }
@@ -42,4 +60,8 @@ export type DnsRequest =
   | { readonly do: "host"; readonly servers: readonly Upstream[] }
   | { readonly do: "stop" };
 
-export type DnsReport = { readonly opened: string; readonly error?: string } | { readonly stopped: true };
+export type DnsReport =
+  /** The sockets stay the thread's; others may duplicate them before `remove`. */
+  | { readonly opened: string; readonly sockets: ServerSockets }
+  | { readonly failed: string; readonly error: string }
+  | { readonly stopped: true };

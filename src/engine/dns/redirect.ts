@@ -6,7 +6,9 @@
  * sockets of a new daemon, whatever their ports; and where no daemon runs nothing is refused: the kernel's "port
  * unreachable" names a port that no client has asked, and resets are dropped.
  */
-import { listenAt } from "#linux/inet-socket.ts";
+import { duplicateForeign } from "#linux/foreign-descriptors.ts";
+import { listenAt, portOf } from "#linux/inet-socket.ts";
+
 import {
   addTable,
   address,
@@ -21,10 +23,7 @@ import {
 import { closeFd } from "#linux/descriptor.ts";
 import { EADDRINUSE, hasErrno } from "#linux/syscall-error.ts";
 
-export interface ServerSockets {
-  readonly udp: number;
-  readonly tcp: number;
-}
+import type { ServerSockets, SocketHolder } from "./protocol.ts";
 
 const SERVER = Uint8Array.of(127, 0, 0, 11);
 const DNS_PORT = 53;
@@ -38,15 +37,17 @@ const BEHIND_TRACKING = -150;
 const TABLE = /^berth_dns_(\d+)_(\d+)$/;
 
 /**
- * Opens the sockets in the namespace of the calling thread and leads queries to them; with those ports that an earlier
- * daemon had, where they are still free. The caller closes both. Throws SyscallError.
+ * Opens the sockets in the namespace of the calling thread and leads queries to them. Those that a process still holds
+ * are taken from it, with the queries that wait in them; else the ports are those of an earlier daemon where they are
+ * free. The caller closes both. Throws SyscallError.
  */
-export function openServer(): ServerSockets {
+export function openServer(holder: SocketHolder | undefined): ServerSockets {
   const tables = listTables().filter((name) => TABLE.test(name));
   const [, udpBefore = "0", tcpBefore = "0"] = TABLE.exec(tables[0] ?? "") ?? [];
-  const udp = listenOn("udp", Number(udpBefore));
+  const [heldUdp, heldTcp] = holder === undefined ? [] : duplicateForeign(holder.pid, [holder.udp, holder.tcp]);
+  const udp = obtain("udp", Number(udpBefore), heldUdp);
   try {
-    const tcp = listenOn("tcp", Number(tcpBefore));
+    const tcp = obtain("tcp", Number(tcpBefore), heldTcp);
     try {
       const name = `berth_dns_${udp.port}_${tcp.port}`;
       if (!tables.includes(name)) addTable(name, chains(udp.port, tcp.port), tables);
@@ -61,7 +62,12 @@ export function openServer(): ServerSockets {
   }
 }
 
-function listenOn(transport: "udp" | "tcp", wanted: number): { fd: number; port: number } {
+/** The held socket where it is the one that queries are led to, else a new one on that port, else on any. */
+function obtain(transport: "udp" | "tcp", wanted: number, held: number | undefined): { fd: number; port: number } {
+  if (held !== undefined) {
+    if (wanted !== 0 && portOf(held, { bytes: SERVER }) === wanted) return { fd: held, port: wanted };
+    closeFd(held);
+  }
   try {
     return listenAt(transport, { bytes: SERVER }, wanted);
   } catch (error) {

@@ -6,8 +6,7 @@ import { acceptFrom, sendDatagram } from "#linux/inet-socket.ts";
 import type { Answering } from "./answering.ts";
 import type { Expiring } from "./expiring.ts";
 import { MessageStream } from "./message-stream.ts";
-import type { NamedSandbox } from "./protocol.ts";
-import type { ServerSockets } from "./redirect.ts";
+import type { NamedSandbox, ServerSockets } from "./protocol.ts";
 
 export interface ServerParts {
   readonly epoll: Epoll;

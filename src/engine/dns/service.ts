@@ -3,14 +3,14 @@ import { EngineError } from "#lib/errors.ts";
 import type { Logger } from "#lib/log.ts";
 import { closeFd } from "#linux/descriptor.ts";
 import { checked, O_CLOEXEC, O_NONBLOCK, syscall } from "#linux/libc.ts";
-import type { DnsReport, DnsRequest, NamedSandbox, Upstream } from "./protocol.ts";
+import type { DnsReport, DnsRequest, NamedSandbox, Opening, ServerSockets, Upstream } from "./protocol.ts";
 
 /** Only what the thread was told is served; state that must survive the daemon is not kept here. */
 export class DnsService {
   readonly #log: Logger;
   readonly #hostServers: () => readonly Upstream[];
-  /** Namespaces by sandbox. */
-  readonly #open = new Map<string, string>();
+  readonly #open = new Map<string, Opening>();
+  readonly #sockets = new Map<string, ServerSockets>();
   readonly #known = new Map<string, NamedSandbox>();
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>();
   #thread: DnsThread | undefined;
@@ -28,17 +28,22 @@ export class DnsService {
   }
 
   /** Ends when the server listens in that namespace; at once where it did before. It answers once `put` told the names. */
-  open(id: string, namespace: string): Promise<void> {
+  open(id: string, opening: Opening): Promise<void> {
     const before = this.#waiting.get(id);
     if (before !== undefined) return before.promise;
     if (this.#open.has(id)) return Promise.resolve();
     if (this.#closed) return Promise.reject(new EngineError("unavailable", "the DNS server has ended"));
     const waiting = Promise.withResolvers<void>();
     this.#waiting.set(id, waiting);
-    this.#open.set(id, namespace);
+    this.#open.set(id, opening);
     if (this.#thread === undefined) this.#start();
-    else this.#thread.send({ do: "open", id, namespace });
+    else this.#thread.send({ do: "open", id, ...opening });
     return waiting.promise;
+  }
+
+  /** What a process that outlives the daemon may inherit, to be the next one's `holder`. */
+  sockets(id: string): ServerSockets | undefined {
+    return this.#sockets.get(id);
   }
 
   /** Counts for every query that is sent after the return. */
@@ -51,6 +56,7 @@ export class DnsService {
   remove(id: string): void {
     const known = this.#known.delete(id);
     const open = this.#open.delete(id);
+    this.#sockets.delete(id);
     if (known || open) this.#thread?.send({ do: "remove", id });
     this.#settle(id, "the container has ended");
   }
@@ -71,21 +77,30 @@ export class DnsService {
 
   #start(): void {
     const thread: DnsThread = new DnsThread(
-      (id, error) => this.#settle(id, error),
+      (report) => this.#hear(report),
       (why) => this.#lost(thread, why),
     );
     this.#thread = thread;
     thread.send({ do: "host", servers: this.#hostServers() });
-    for (const [id, namespace] of this.#open) thread.send({ do: "open", id, namespace });
+    // All names first: what waits in the sockets is answered at once.
     for (const sandbox of this.#known.values()) thread.send({ do: "put", sandbox });
+    for (const [id, opening] of this.#open) thread.send({ do: "open", id, ...opening });
   }
 
   /** A new thread takes over what the old one served. */
   #lost(thread: DnsThread, why: string): void {
     if (this.#thread !== thread) return;
     this.#thread = undefined;
+    this.#sockets.clear();
     this.#log.error({ why }, "the DNS thread ended; another one goes on");
     if (this.#open.size > 0) this.#start();
+  }
+
+  #hear(report: DnsReport): void {
+    if ("stopped" in report) return;
+    if ("failed" in report) return this.#settle(report.failed, report.error);
+    if (this.#open.has(report.opened)) this.#sockets.set(report.opened, report.sockets);
+    this.#settle(report.opened, undefined);
   }
 
   #settle(id: string, error: string | undefined): void {
@@ -106,7 +121,7 @@ class DnsThread {
   #live = true;
   readonly #ended = Promise.withResolvers<void>();
 
-  constructor(onOpened: (id: string, error: string | undefined) => void, onLost: (why: string) => void) {
+  constructor(onReport: (report: DnsReport) => void, onLost: (why: string) => void) {
     const lost = (why: string) => {
       this.#end();
       onLost(why);
@@ -114,7 +129,7 @@ class DnsThread {
     this.#worker = new Worker(workerSource(), { smol: true });
     this.#worker.addEventListener("message", ({ data }: MessageEvent<DnsReport>) => {
       if ("stopped" in data) this.#end();
-      else onOpened(data.opened, data.error);
+      onReport(data);
     });
     this.#worker.addEventListener("error", ({ message }) => lost(message));
     this.#worker.addEventListener("close", () => lost("it stopped"));

@@ -7,7 +7,7 @@ import { enableForwarding } from "./bridges.ts";
 import type { Firewall, PortTarget } from "./firewall.ts";
 import type { SandboxLinks } from "./links.ts";
 import { ownNamespace } from "./sandbox-records.ts";
-import type { Resolver } from "./resolver.ts";
+import type { MonitorOf, Resolver } from "./resolver.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 import type { NetworkStore, SandboxRecord } from "./store.ts";
 
@@ -18,6 +18,7 @@ export interface RecoveryParts {
   firewall: Firewall;
   resolver: Resolver;
   sandboxes: Sandboxes;
+  monitorOf: MonitorOf;
   log: Logger;
 }
 
@@ -31,7 +32,7 @@ export async function recoverNetworks(parts: RecoveryParts, live: ReadonlySet<st
   for (const id of store.sandboxes.keys()) if (!live.has(id)) store.removeSandbox(id);
   const kept = [...store.sandboxes.values()];
   // First of all: clients are waiting for it.
-  resolver.recover(kept);
+  resolver.recover(kept, parts.monitorOf);
   await removeStrayChildren(parts, kept);
   const dying = await links.removeNamespacesExcept(new Set(kept.flatMap(({ netnsPath }) => netnsPath ?? [])));
   const raised: LiveBridge[] = [];

@@ -2,7 +2,7 @@
 import { readFileSync, realpathSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { addressBytes } from "#engine/dns/addresses.ts";
-import type { NamedSandbox, Upstream } from "#engine/dns/protocol.ts";
+import type { NamedSandbox, SocketHolder, Upstream } from "#engine/dns/protocol.ts";
 import { DnsService } from "#engine/dns/service.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { Logger } from "#lib/log.ts";
@@ -15,6 +15,9 @@ import type { NetworkStore, SandboxRecord } from "./store.ts";
 export function hasNames(networkName: string): boolean {
   return networkName !== "bridge";
 }
+
+/** The process that may hold a container's sockets, and under which numbers. */
+export type MonitorOf = (containerId: string) => SocketHolder | undefined;
 
 /** Follows the store: each change of a sandbox counts for queries that are sent after it. */
 export class Resolver {
@@ -37,17 +40,25 @@ export class Resolver {
   async prepare(containerId: string, namespace: string, networks: readonly { name: string }[]): Promise<void> {
     if (!networks.some(({ name }) => hasNames(name))) return;
     this.#watchHost();
-    await this.#dns.open(containerId, namespace);
+    await this.#dns.open(containerId, { namespace });
+  }
+
+  /** What the container's monitor is to inherit, so that queries wait in it while no daemon runs. */
+  sockets(containerId: string): number[] {
+    const sockets = this.#dns.sockets(containerId);
+    return sockets === undefined ? [] : [sockets.udp, sockets.tcp];
   }
 
   /** Serves the sandboxes of the last daemon again. Does not wait for it. */
-  recover(sandboxes: readonly SandboxRecord[]): void {
-    for (const sandbox of sandboxes) {
-      const { containerId, netnsPath } = sandbox;
-      if (!isServed(sandbox) || netnsPath === undefined) continue;
+  recover(sandboxes: readonly SandboxRecord[], monitorOf: MonitorOf): void {
+    const served = sandboxes.filter(isServed);
+    // All names first: what waits in the sockets is answered at once.
+    for (const sandbox of served) this.#follow(sandbox.containerId, sandbox);
+    for (const { containerId, netnsPath = "" } of served) {
       this.#watchHost();
-      this.#follow(containerId, sandbox);
-      this.#dns.open(containerId, netnsPath).catch((error: unknown) => {
+      const holder = monitorOf(containerId);
+      const opening = { namespace: netnsPath, ...(holder && { holder }) };
+      this.#dns.open(containerId, opening).catch((error: unknown) => {
         this.#log.error({ container: containerId }, errorMessage(error));
       });
     }

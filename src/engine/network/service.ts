@@ -28,7 +28,7 @@ import type { AppliedPorts, PortChange, SandboxPorts } from "./port-changes.ts";
 import { lookup, planAttachment, planSandbox } from "./plan.ts";
 import { portRequests } from "./ports.ts";
 import { recoverNetworks } from "./recovery.ts";
-import { Resolver } from "./resolver.ts";
+import { type MonitorOf, Resolver } from "./resolver.ts";
 import { RuleWatch } from "./rule-watch.ts";
 import { Sandboxes } from "./sandboxes.ts";
 import { NetworkStore } from "./store.ts";
@@ -101,7 +101,7 @@ export class NetworkService {
    * Brings the kernel into line with the database: bridges, table, maps and ports of the sandboxes of `live`
    * containers; removes links, namespaces, leases and elements of all others. Starts the background work.
    */
-  async recover(live: Iterable<string>): Promise<void> {
+  async recover(live: Iterable<string>, monitorOf: MonitorOf = () => undefined): Promise<void> {
     const alive = new Set(live);
     for (const id of this.#store.sandboxes.keys()) if (!alive.has(id)) this.#store.removeSandbox(id);
     this.#networks.ensurePredefined();
@@ -113,6 +113,7 @@ export class NetworkService {
         firewall: this.#firewall,
         resolver: this.#resolver,
         sandboxes: this.#sandboxes,
+        monitorOf,
         log: this.#log,
       },
       alive,
@@ -212,6 +213,11 @@ export class NetworkService {
       id: record.id,
       detached: await this.#sandboxes.membership.disconnect(record, containerId),
     };
+  }
+
+  /** Descriptors that the container's monitor is to inherit: a later daemon takes them back (`MonitorOf`). */
+  heldSockets(containerId: string): number[] {
+    return this.#resolver.sockets(containerId);
   }
 
   /** A running container has another name now. Does nothing for one that does not run. */

@@ -20,6 +20,14 @@ export interface MonitorRequest {
   leaveStdinOpen: boolean;
 }
 
+export interface CreateRequest extends MonitorRequest {
+  /** Descriptors that the monitor keeps as long as it lives, as number FIRST_HELD and up. The container does not get them. */
+  held?: readonly number[];
+}
+
+/** Behind the standard streams and the sync pipe. */
+export const FIRST_HELD = 4;
+
 export interface ExecRequest extends MonitorRequest {
   /** OCI process spec as a JSON file. */
   processFile: string;
@@ -61,8 +69,8 @@ export const monitorFiles = {
  * Creates the container of `request.folder`/config.json and resolves to its pid; it then waits for the runtime's
  * `start`. Throws RuntimeRefusal when the runtime says no.
  */
-export async function createMonitored(programs: MonitorPrograms, request: MonitorRequest): Promise<number> {
-  await using child = spawnConmon(programs, request, [], {});
+export async function createMonitored(programs: MonitorPrograms, request: CreateRequest): Promise<number> {
+  await using child = spawnConmon(programs, request, [], {}, request.held);
   const first = await child.message();
   if (first === undefined) throw new RuntimeRefusal(await child.output());
   if (first.data < 0) throw new RuntimeRefusal(first.message ?? "");
@@ -122,6 +130,7 @@ function spawnConmon(
   request: MonitorRequest,
   options: readonly string[],
   environment: Record<string, string>,
+  held: readonly number[] = [],
 ): ConmonChild {
   const exec = options.length > 0;
   const child = Bun.spawn(
@@ -160,7 +169,7 @@ function spawnConmon(
     {
       cwd: request.folder,
       env: { PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin", _OCI_SYNCPIPE: "3", ...environment },
-      stdio: ["ignore", "ignore", "pipe", "pipe", ...(exec ? (["pipe", "pipe"] as const) : [])],
+      stdio: ["ignore", "ignore", "pipe", "pipe", ...(exec ? (["pipe", "pipe"] as const) : held)],
     },
   );
   const descriptor = (index: number): number => {
