@@ -199,6 +199,14 @@ compare(
   volume create a
   volume create x y
   volume create -d nosuch x1
+  volume create -o bogus=1 x1
+  volume create -o type=tmpfs x1
+  volume create --type mount x1
+  volume create --name x1 x2
+  volume ls --cluster
+  volume ls --cluster -q
+  volume update vol1
+  volume update nothere
   volume rm nothere
   volume rm vol1
   network ls

@@ -78,7 +78,7 @@ test("a volume driver that is not there is refused, and so are options of the lo
     engine.create(["true"], { HostConfig: { VolumeDriver: "nfs", Binds: ["some:/a"] } }),
   ).rejects.toMatchObject({
     status: 400,
-    message: 'error looking up volume plugin nfs: plugin "nfs" not found',
+    message: 'create some: error looking up volume plugin nfs: plugin "nfs" not found',
   });
   const DriverConfig = { Options: { type: "nfs" } };
   const mount = { Type: "volume" as const, Source: "some", Target: "/a", VolumeOptions: { DriverConfig } };

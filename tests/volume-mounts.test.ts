@@ -180,7 +180,10 @@ test("options that make no sense are refused in Docker's words", async () => {
     [{ type: "cifs", device: "//server:445/share" }, "port not allowed in CIFS device URL, include 'port' in 'o='"],
   ];
   for (const [options, message] of refused) {
-    await expect(create(engine, "bad", options)).rejects.toMatchObject({ status: 400, message });
+    await expect(create(engine, "bad", options)).rejects.toMatchObject({
+      status: 400,
+      message: `create bad: ${message}`,
+    });
   }
 });
 

@@ -10,6 +10,12 @@ export interface Volume {
   Options: StringMap | null;
   Scope: "local" | "global";
   Status?: Record<string, unknown>;
+  /** Of volumes that a cluster provides, which our daemon has none of. */
+  ClusterVolume?: {
+    Version?: { Index?: number };
+    Spec?: { Group?: string; Availability?: string };
+    Info?: { VolumeID?: string };
+  };
   /** Only in `/system/df`; -1 where unknown. */
   UsageData?: { RefCount: number; Size: number };
 }

@@ -19,19 +19,23 @@ export const volumeHeaders: Headers = {
 };
 
 /** What only cluster volumes have, and what only `system df` knows, is N/A. */
-export function volumeRow({ Name, Driver, Scope, Mountpoint, Labels, UsageData }: Volume): Row {
-  const absent = () => "N/A";
+export function volumeRow({ Name, Driver, Scope, Mountpoint, Labels, UsageData, ClusterVolume }: Volume): Row {
   return new Row("*formatter.volumeContext", {
     Name: () => Name,
     Driver: () => Driver,
     Scope: () => Scope,
-    Availability: absent,
+    Availability: () => ClusterVolume?.Spec?.Availability ?? "N/A",
     Mountpoint: () => Mountpoint,
     Links: () => (UsageData ? String(UsageData.RefCount) : "N/A"),
     Size: () => (UsageData && UsageData.Size !== -1 ? humanSize(UsageData.Size) : "N/A"),
-    Group: absent,
-    Status: absent,
+    Group: () => ClusterVolume?.Spec?.Group ?? "N/A",
+    Status: () => clusterStatus(ClusterVolume),
     Labels: () => joinLabels(Labels),
     Label: (name: string) => Labels?.[name] ?? "",
   });
+}
+
+function clusterStatus(volume: Volume["ClusterVolume"]): string {
+  if (!volume) return "N/A";
+  return volume.Info?.VolumeID ? "created" : "pending creation";
 }

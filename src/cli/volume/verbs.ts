@@ -20,4 +20,9 @@ export const volumeVerbs: readonly Entry[] = [
   { spellings: ["volume rename"], summary: "Rename a volume", load: () => import("./rename.ts") },
   { spellings: ["volume restore"], summary: "Make a volume of a backup", load: () => import("./restore.ts") },
   { spellings: ["volume rm", "volume remove"], summary: "Remove one or more volumes", load: () => import("./rm.ts") },
+  {
+    spellings: ["volume update"],
+    summary: "Update a volume (cluster volumes only)",
+    load: () => import("./update.ts"),
+  },
 ];

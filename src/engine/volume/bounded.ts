@@ -12,11 +12,11 @@ export interface BoundedVolume {
 }
 
 /** Throws "unavailable" where no image can be made. */
-export function assertImages(): void {
+export function assertImages(name: string): void {
   if (makerOfImages() !== undefined) return;
   throw new EngineError(
     "unavailable",
-    "quota size requested but no quota support: the data root's file system has no project quotas, and mkfs.ext4 " +
+    `create ${name}: quota size requested but no quota support: the data root's file system has no project quotas, and mkfs.ext4 ` +
       "(package e2fsprogs), which would make a file system of that size, is not installed",
   );
 }
@@ -26,7 +26,7 @@ export async function makeImage(layout: Layout, { name, size }: BoundedVolume): 
   const image = layout.volumeImage(name);
   if (existsSync(image)) return image;
   const maker = makerOfImages();
-  if (maker === undefined) assertImages();
+  if (maker === undefined) assertImages(name);
   const fresh = `${image}.new`;
   const fd = openSync(fresh, "w", 0o600);
   try {

@@ -4,7 +4,7 @@ import type { Mount } from "#api/types/container-config.ts";
 import { EngineError } from "#lib/errors.ts";
 import type { Digest } from "#oci/digest.ts";
 import type { ResolvedMount } from "./mount.ts";
-import { bindMount, cleanDestination, exists, tmpfs, unknownDriver, volume } from "./mount-forms.ts";
+import { assertDriver, bindMount, cleanDestination, exists, tmpfs, volume } from "./mount-forms.ts";
 import { checkVolumeName, randomVolumeName } from "./names.ts";
 import { parseOwners } from "./owners.ts";
 
@@ -54,12 +54,11 @@ export function fromMount(mount: Mount, { volumePath, imageOf }: MountSources): 
     }
     case "volume": {
       const options = mount.VolumeOptions ?? {};
-      const driver = options.DriverConfig?.Name ?? "";
-      if (driver !== "" && driver !== "local") throw unknownDriver(driver);
       const driverOptions = options.DriverConfig?.Options ?? {};
       if (readOnly && !mount.Source) throw refuse("must not set ReadOnly mode when using anonymous volumes");
       if (options.Subpath && !mount.Source) throw refuse("must not set Subpath when using anonymous volumes");
       const name = mount.Source ? checkVolumeName(mount.Source) : randomVolumeName();
+      assertDriver(options.DriverConfig?.Name, name);
       const result = volume(name, !mount.Source, destination, volumePath);
       const subpath = options.Subpath ?? "";
       if (subpath !== "" && !isInside(subpath)) throw refuse("subpath must be a relative path within the volume");

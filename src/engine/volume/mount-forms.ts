@@ -68,7 +68,13 @@ export function missingSource(source: string): EngineError {
   return new EngineError("invalid", `invalid mount config for type "bind": bind source path does not exist: ${source}`);
 }
 
-/** Not "not-found": clients that create a container take that for the image's. */
-export function unknownDriver(driver: string): EngineError {
-  return new EngineError("invalid", `error looking up volume plugin ${driver}: plugin "${driver}" not found`);
+/** Not "not-found": clients that create a container take that for the image's. Answers `name`. */
+export function assertDriver(driver: string | undefined, name: string): string {
+  if (!driver || driver === "local") return name;
+  throw new EngineError("invalid", unknownDriver(driver, name));
+}
+
+/** Docker's words: there are no plugins. */
+export function unknownDriver(driver: string, name: string): string {
+  return `create ${name}: error looking up volume plugin ${driver}: plugin "${driver}" not found`;
 }

@@ -5,7 +5,7 @@ import type { HostConfig, StringSet } from "#api/types/container-config.ts";
 import { EngineError } from "#lib/errors.ts";
 import { fromMount, type MountSources } from "./from-mount.ts";
 import type { ResolvedMount } from "./mount.ts";
-import { bindMount, cleanDestination, exists, missingSource, tmpfs, unknownDriver, volume } from "./mount-forms.ts";
+import { assertDriver, bindMount, cleanDestination, exists, missingSource, tmpfs, volume } from "./mount-forms.ts";
 import { checkVolumeName, randomVolumeName } from "./names.ts";
 import { parseVolumeSpec } from "./spec.ts";
 
@@ -25,14 +25,13 @@ export interface ResolveMountsInput extends MountSources {
  */
 export function resolveMounts(input: ResolveMountsInput): ResolvedMount[] {
   const { hostConfig, volumes, mountsOf, volumePath } = input;
-  if (hostConfig.VolumeDriver !== "" && hostConfig.VolumeDriver !== "local")
-    throw unknownDriver(hostConfig.VolumeDriver);
   const asked = new Map<string, ResolvedMount>();
   const ask = (mount: ResolvedMount): void => {
     if (asked.has(mount.destination)) throw new EngineError("invalid", `Duplicate mount point: ${mount.destination}`);
     asked.set(mount.destination, mount);
   };
-  for (const bind of hostConfig.Binds ?? []) ask(fromBind(bind, volumePath));
+  const driver = hostConfig.VolumeDriver;
+  for (const bind of hostConfig.Binds ?? []) ask(fromBind(bind, driver, volumePath));
   for (const mount of hostConfig.Mounts ?? []) ask(fromMount(mount, input));
   for (const [destination, options] of Object.entries(hostConfig.Tmpfs ?? {})) {
     ask(tmpfs(cleanDestination(destination, destination), options.split(",").filter(Boolean), false));
@@ -44,7 +43,8 @@ export function resolveMounts(input: ResolveMountsInput): ResolvedMount[] {
   for (const [destination, mount] of asked) all.set(destination, mount);
   for (const path of Object.keys(volumes ?? {})) {
     const destination = cleanDestination(path, path);
-    if (!all.has(destination)) all.set(destination, volume(randomVolumeName(), true, destination, volumePath));
+    if (all.has(destination)) continue;
+    all.set(destination, volume(assertDriver(driver, randomVolumeName()), true, destination, volumePath));
   }
   const depth = ({ destination }: ResolvedMount): number => destination.split("/").length;
   return [...all.values()].toSorted((a, b) => depth(a) - depth(b) || (a.destination < b.destination ? -1 : 1));
@@ -60,7 +60,7 @@ export function prepareBindSources(mounts: readonly ResolvedMount[]): void {
 }
 
 /** `source:destination[:options]`, `destination` alone being an anonymous volume. */
-function fromBind(text: string, volumePath: (name: string) => string): ResolvedMount {
+function fromBind(text: string, driver: string, volumePath: (name: string) => string): ResolvedMount {
   const { source, destination: target, mode, readOnly, copy, propagation, owners } = parseVolumeSpec(text);
   const destination = cleanDestination(target, text);
   if (source.startsWith("/")) {
@@ -78,9 +78,10 @@ function fromBind(text: string, volumePath: (name: string) => string): ResolvedM
     };
   }
   if (propagation !== undefined) {
-    throw new EngineError("invalid", `invalid volume specification: '${text}': propagation is for binds only`);
+    const why = 'invalid mount config for type "volume": field BindOptions must not be specified';
+    throw new EngineError("invalid", `invalid volume specification: '${text}': ${why}`);
   }
-  const name = source === "" ? randomVolumeName() : checkVolumeName(source);
+  const name = assertDriver(driver, source === "" ? randomVolumeName() : checkVolumeName(source));
   const mount = volume(name, source === "", destination, volumePath);
   if (mount.volume !== undefined) mount.volume.copy = copy;
   return { ...mount, mode: mode || "z", readOnly, ...(owners && { owners }) };

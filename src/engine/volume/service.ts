@@ -13,11 +13,12 @@ import { measureTree } from "#linux/helper-client.ts";
 import type { Layout } from "#store/layout.ts";
 import { freeProject, hasProjectQuota, setProjectQuota } from "#linux/project-quota.ts";
 import { assertImages, boundedUsage } from "./bounded.ts";
-import { parseDriverOptions } from "./driver-options.ts";
+import { type DriverOptions, parseDriverOptions } from "./driver-options.ts";
 import { isElsewhere, selectVolumes, type VolumeFilters } from "./filter.ts";
 import type { ResolvedMount } from "./mount.ts";
 import { type MountedVolume, VolumeMounts } from "./mounts.ts";
 import { checkVolumeName, randomVolumeName } from "./names.ts";
+import { unknownDriver } from "./mount-forms.ts";
 import { populateVolume } from "./populate.ts";
 import { optionsOf, type VolumeRow, VolumeRows } from "./rows.ts";
 import { VolumeWorks } from "./works.ts";
@@ -69,11 +70,9 @@ export class VolumeService {
     if (request.ClusterVolumeSpec) {
       throw new EngineError("unavailable", "This node is not a swarm manager. Swarm mode is not supported.");
     }
-    const driver = request.Driver || "local";
-    if (driver !== "local") {
-      throw new EngineError("not-found", `error looking up volume plugin ${driver}: plugin "${driver}" not found`);
-    }
     const name = request.Name ? checkVolumeName(request.Name) : randomVolumeName();
+    const driver = request.Driver || "local";
+    if (driver !== "local") throw new EngineError("not-found", unknownDriver(driver, name));
     this.#add(name, !request.Name, request.Labels ?? {}, request.DriverOpts ?? {});
     return this.inspect(name);
   }
@@ -222,9 +221,9 @@ export class VolumeService {
 
   #add(name: string, anonymous: boolean, labels: StringMap, options: StringMap): void {
     if (this.#rows.get(name) !== undefined) return;
-    const { size = 0 } = parseDriverOptions(options);
+    const { size = 0 } = optionsFor(name, options);
     const quota = size > 0 && hasProjectQuota(this.#layout.volumes);
-    if (size > 0 && !quota) assertImages();
+    if (size > 0 && !quota) assertImages(name);
     const all = anonymous ? { ...labels, "com.docker.volume.anonymous": "" } : labels;
     const row: VolumeRow = {
       name,
@@ -311,5 +310,13 @@ export class VolumeService {
       Options: options === null ? null : (JSON.parse(options) as StringMap),
       Scope: "local",
     };
+  }
+}
+
+function optionsFor(name: string, options: StringMap): DriverOptions {
+  try {
+    return parseDriverOptions(options);
+  } catch (cause) {
+    throw new EngineError("invalid", `create ${name}: ${errorMessage(cause)}`, { cause });
   }
 }

@@ -75,7 +75,11 @@ test.each([
     { Mounts: [{ Type: "bind" as const, Source: "/no/such/folder", Target: "/x" }] },
     "bind source path does not exist: /no/such/folder",
   ],
-  [{ VolumeDriver: "nfs" }, 'plugin "nfs" not found'],
+  [
+    { VolumeDriver: "nfs", Binds: ["some:/a"] },
+    'create some: error looking up volume plugin nfs: plugin "nfs" not found',
+  ],
+  [{ Binds: ["some:/a:rshared"] }, 'invalid mount config for type "volume": field BindOptions must not be specified'],
 ])("refuses %j", (changes, words) => {
   expect(() => resolve(changes)).toThrow(words);
 });
