@@ -1,6 +1,7 @@
 /** Sends what backends produce bit by bit: progress records, samples, bytes. */
 import type { ProgressMessage } from "#api/types/image.ts";
 import { EngineError, errorMessage } from "#lib/errors.ts";
+import type { LentAnswer } from "#lib/http/exchange.ts";
 import type { Exchange } from "./api.ts";
 
 /**
@@ -54,6 +55,20 @@ export async function sendBytes(
     if (taken !== true) await taken;
   }
   body.end();
+}
+
+/** A tar, read or written once. */
+export interface OutgoingArchive extends AsyncIterable<Uint8Array> {
+  /** Has it written by whoever makes it. Rejects where it is not whole. */
+  writeTo(answer: LentAnswer): Promise<void>;
+}
+
+/** As `sendBytes`, without touching them where that is possible. */
+export async function sendArchive(exchange: Exchange, contentType: string, archive: OutgoingArchive): Promise<void> {
+  const answer = await exchange.response.lend(200, contentType);
+  if (answer === undefined) return await sendBytes(exchange, contentType, archive);
+  await archive.writeTo(answer);
+  answer.end();
 }
 
 /** A backend's optional operation. Throws `not-implemented` where it has none. */

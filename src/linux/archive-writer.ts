@@ -20,6 +20,7 @@ const symbols = {
   archive_write_set_bytes_in_last_block: { args: ["ptr", "int"], returns: "int" },
   archive_write_open_fd: { args: ["ptr", "int"], returns: "int" },
   archive_write_header: { args: ["ptr", "ptr"], returns: "int" },
+  archive_write_finish_entry: { args: ["ptr"], returns: "int" },
   archive_write_data: { args: ["ptr", "ptr", "u64"], returns: FFIType.i64_fast },
   archive_write_close: { args: ["ptr"], returns: "int" },
   archive_write_fail: { args: ["ptr"], returns: "int" },
@@ -106,8 +107,7 @@ export class ArchiveWriter implements Disposable {
     this.#archive = Number(lib.archive_write_new()) as Pointer;
     this.#entry = Number(lib.archive_entry_new()) as Pointer;
     if (exact === undefined) {
-      this.#check(lib.archive_write_set_format_pax_restricted(this.#archive));
-      this.#check(lib.archive_write_add_filter_none(this.#archive));
+      this.#setPlain(this.#archive);
     } else {
       this.#check(lib.archive_write_set_format_pax(this.#archive));
       this.#check(lib.archive_write_add_filter_zstd(this.#archive));
@@ -125,8 +125,11 @@ export class ArchiveWriter implements Disposable {
     this.#check(this.#lib.archive_write_open_fd(this.#archive, fd));
   }
 
-  /** Starts writing to `sink`, which keeps none of what it is given. What it throws is thrown on. */
-  openSink(sink: (bytes: Uint8Array) => void): void {
+  /**
+   * Starts writing to `sink`, which keeps none of what it is given. What it throws is thrown on. It is given blocks, or
+   * with `unblocked` each header and piece of content at once.
+   */
+  openSink(sink: (bytes: Uint8Array) => void, { unblocked = false } = {}): void {
     const take = (_archive: Pointer, _data: Pointer, address: Pointer, size: bigint): number => {
       try {
         sink(new Uint8Array(toArrayBuffer(address, 0, Number(size))));
@@ -137,10 +140,43 @@ export class ArchiveWriter implements Disposable {
       }
     };
     this.#callback = new JSCallback(take, { args: ["ptr", "ptr", "ptr", "u64"], returns: "i64" });
+    if (unblocked) this.#check(this.#lib.archive_write_set_bytes_per_block(this.#archive, 0));
     this.#check(this.#lib.archive_write_open(this.#archive, null, null, this.#callback.ptr, null));
   }
 
   header(entry: OutgoingEntry): void {
+    this.#describe(entry);
+    this.#check(this.#lib.archive_write_header(this.#archive, this.#entry));
+  }
+
+  /**
+   * Gives the header alone to an unblocked sink. Content and padding are the caller's, who sees that they come before
+   * the next entry. Not for exact archives.
+   */
+  headerAlone(entry: OutgoingEntry): void {
+    const lib = this.#lib;
+    this.#check(lib.archive_write_finish_entry(this.#archive));
+    // Each archive wants the whole of an entry, so this one gets an archive of its own that ends before its content.
+    const archive = Number(lib.archive_write_new()) as Pointer;
+    try {
+      this.#setPlain(archive);
+      this.#check(lib.archive_write_set_options(archive, bytes("xattrheader=SCHILY")));
+      this.#check(lib.archive_write_set_bytes_per_block(archive, 0));
+      this.#check(lib.archive_write_open(archive, null, null, this.#callback?.ptr ?? null, null));
+      this.#describe(entry);
+      this.#check(lib.archive_write_header(archive, this.#entry));
+    } finally {
+      lib.archive_write_fail(archive);
+      lib.archive_write_free(archive);
+    }
+  }
+
+  #setPlain(archive: Pointer): void {
+    this.#check(this.#lib.archive_write_set_format_pax_restricted(archive));
+    this.#check(this.#lib.archive_write_add_filter_none(archive));
+  }
+
+  #describe(entry: OutgoingEntry): void {
     const lib = this.#lib;
     const e = this.#entry;
     lib.archive_entry_clear(e);
@@ -159,7 +195,6 @@ export class ArchiveWriter implements Disposable {
     for (const { name, value } of entry.attributes ?? []) {
       lib.archive_entry_xattr_add_entry(e, bytes(name), value.length === 0 ? null : ptr(value), value.length);
     }
-    this.#check(lib.archive_write_header(this.#archive, e));
   }
 
   /** A piece of the entry's content. What exceeds the announced size is dropped, what is short of it becomes zeros. */

@@ -2,6 +2,7 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { EngineError } from "#lib/errors.ts";
 import type { LentBody } from "#lib/http/body.ts";
+import type { LentAnswer } from "#lib/http/exchange.ts";
 import { streamOf } from "#lib/streams.ts";
 import { isCompressed, peek, startsCompressed } from "./archive-start.ts";
 import { feed } from "./feed.ts";
@@ -223,14 +224,24 @@ export interface PackStream {
 
 /** `done` rejects "not-found" for an absent path. */
 export function packTree(request: PackRequest, signal?: AbortSignal): PackStream {
-  const tree: PackTreeRequest = {
+  return piped(start("pack", packTreeRequest(request), "ignore", "pipe", signal));
+}
+
+/** As `packTree`, as the body of an answer, whose end is the caller's to write. */
+export async function packIntoAnswer(answer: LentAnswer, request: PackRequest, signal?: AbortSignal): Promise<void> {
+  const { fd, chunked } = answer;
+  if (fd === undefined) throw new EngineError("internal", "cannot pack: the client is gone");
+  await start("pack", { ...packTreeRequest(request), socket: { chunked } }, "ignore", fd, signal).outcome;
+}
+
+function packTreeRequest(request: PackRequest): PackTreeRequest {
+  return {
     root: request.root,
     path: cleanPath(Buffer.from(request.path ?? "").toString("latin1")),
     mode: request.mode,
     rename: Buffer.from(request.rename ?? "").toString("latin1"),
     ...(request.ids && { ids: request.ids }),
   };
-  return piped(start("pack", tree, "ignore", "pipe", signal));
 }
 
 export function piped({ child, outcome }: ReturnType<typeof start>): PackStream {

@@ -14,6 +14,7 @@ import {
 import { baseOf, parentOf } from "./helper-tree.ts";
 import type { IdMap } from "./id-map.ts";
 import { isMadeUp } from "./made-up.ts";
+import { SocketSink } from "./socket-sink.ts";
 import { ENOENT } from "./syscall-error.ts";
 
 export interface PackTreeRequest {
@@ -25,21 +26,30 @@ export interface PackTreeRequest {
   readonly rename: string;
   /** For `TreeCalls`. */
   readonly ids?: IdMap;
+  /** Standard output is a socket, for `SocketSink`. */
+  readonly socket?: { readonly chunked: boolean };
 }
+
+/** Of files from this size on, content goes to a socket without libarchive. */
+const largeFile = 64 * 1024;
+const tarBlock = 512;
 
 /** Writes `path` of `root`, which becomes the root of this process first, to standard output. */
 export function packTree(request: PackTreeRequest, calls: TreeCalls): object {
   using writer = new ArchiveWriter();
   const root = calls.enterRoot(request.root);
-  const packing = new Packing(calls, writer, request.mode === "layer");
+  const sink = request.socket && new SocketSink(calls, 1, request.socket.chunked);
+  const packing = new Packing(calls, writer, request.mode === "layer", sink);
   const base = baseOf(request.path);
   const parent = calls.openInRoot(root, parentOf(request.path));
   if (parent < 0) throw calls.fail("openat2", `/${request.path}`, parent);
   if (calls.stat(parent, base) === undefined) throw calls.fail("statx", `/${request.path}`, -ENOENT);
-  writer.open(1);
+  if (sink === undefined) writer.open(1);
+  else writer.openSink((bytes) => sink.put(bytes), { unblocked: true });
   if (base === "" && request.rename === "") packing.children(root, "");
   else packing.entry(parent, base, request.rename === "" ? base : request.rename, true);
   writer.close();
+  sink?.flush();
   return {};
 }
 
@@ -47,16 +57,18 @@ class Packing {
   readonly #calls: TreeCalls;
   readonly #writer: ArchiveWriter;
   readonly #layer: boolean;
+  readonly #sink: SocketSink | undefined;
   /** Where the first name of each file with several went. */
   readonly #links = new Map<string, string>();
   readonly #buffer = Buffer.alloc(256 * 1024);
   /** What was asked for lies in a file system that the kernel makes up. */
   #inMadeUp = false;
 
-  constructor(calls: TreeCalls, writer: ArchiveWriter, layer: boolean) {
+  constructor(calls: TreeCalls, writer: ArchiveWriter, layer: boolean, sink: SocketSink | undefined) {
     this.#calls = calls;
     this.#writer = writer;
     this.#layer = layer;
+    this.#sink = sink;
   }
 
   children(dir: number, path: string): void {
@@ -96,6 +108,12 @@ class Packing {
     if (fd === -ENOENT) return;
     if (fd < 0) throw this.#calls.fail("openat", entry.path, fd);
     try {
+      if (this.#sink !== undefined && entry.size >= largeFile) {
+        this.#writer.headerAlone(entry);
+        this.#sink.putFile(fd, entry.size, entry.path);
+        this.#sink.put(Buffer.alloc(-entry.size & (tarBlock - 1)));
+        return;
+      }
       this.#writer.header(entry);
       for (let left = entry.size; left > 0;) {
         const size = this.#calls.read(fd, this.#buffer);

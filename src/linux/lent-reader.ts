@@ -52,11 +52,13 @@ export class LentReader {
   }
 
   #receive(): number {
-    if (this.#decoder.chunkSize < smallChunk) syscall("ppoll", null, 0, BigUint64Array.of(0n, nap), null);
+    let rested = this.#decoder.chunkSize >= smallChunk;
     for (;;) {
       const size = this.#calls.read(socketFd, this.#block);
       if (size === -EAGAIN) {
-        syscall("ppoll", Int32Array.of(socketFd, POLLIN), 1, null, null);
+        if (rested) syscall("ppoll", Int32Array.of(socketFd, POLLIN), 1, null, null);
+        else syscall("ppoll", null, 0, BigUint64Array.of(0n, nap), null);
+        rested = true;
         continue;
       }
       if (size === 0 || size === -ECONNRESET) throw new EngineError("invalid", "unexpected EOF");

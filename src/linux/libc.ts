@@ -94,6 +94,7 @@ const NUMBERS = {
   pwrite64: [18, 68],
   madvise: [28, 233],
   getpid: [39, 172],
+  sendfile: [40, 71],
   socket: [41, 198],
   connect: [42, 203],
   sendto: [44, 206],

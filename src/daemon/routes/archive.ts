@@ -4,17 +4,13 @@ import type { ArchivePutQuery } from "#api/types/query.ts";
 import { EngineError } from "#lib/errors.ts";
 import type { Lendable } from "#linux/helper-client.ts";
 import type { ApiRouter, Exchange } from "../api.ts";
-import { sendBytes, supported } from "../streams.ts";
+import { type OutgoingArchive, sendArchive, supported } from "../streams.ts";
 import type { Awaitable } from "./containers.ts";
 
 /** `docker cp`; optional. Paths are those inside the container. */
 export interface ContainerArchiveBackend {
   statPath(id: string, path: string): Awaitable<PathStat>;
-  getArchive(
-    id: string,
-    path: string,
-    signal: AbortSignal,
-  ): Promise<{ stat: PathStat; stream: AsyncIterable<Uint8Array> }>;
+  getArchive(id: string, path: string, signal: AbortSignal): Promise<{ stat: PathStat; stream: OutgoingArchive }>;
   /** `body` is a tar, plain or compressed. */
   putArchive(id: string, query: ArchivePutQuery, body: Lendable, signal: AbortSignal): Promise<void>;
 }
@@ -40,7 +36,7 @@ export function addArchiveRoutes(router: ApiRouter, backend: Partial<ContainerAr
     const getArchive = supported(backend.getArchive?.bind(backend), what);
     const { stat, stream } = await getArchive(exchange.param("id"), asked(exchange), exchange.request.signal);
     tell(exchange, stat);
-    await sendBytes(exchange, "application/x-tar", stream);
+    await sendArchive(exchange, "application/x-tar", stream);
   });
   router.add("PUT", path, async (exchange) => {
     const putArchive = supported(backend.putArchive?.bind(backend), what);

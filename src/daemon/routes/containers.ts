@@ -29,7 +29,7 @@ import type { Platform } from "#api/types/system.ts";
 import { EngineError, withContext } from "#lib/errors.ts";
 import type { Hijack } from "#lib/http/hijack.ts";
 import { type ApiRouter, compareVersions, type Exchange } from "../api.ts";
-import { sendBytes, sendRecords, supported } from "../streams.ts";
+import { type OutgoingArchive, sendArchive, sendBytes, sendRecords, supported } from "../streams.ts";
 import { addArchiveRoutes, type ContainerArchiveBackend } from "./archive.ts";
 import { addAttachWebSocket } from "./attach-websocket.ts";
 import { adaptCreateRequest } from "./create-request.ts";
@@ -99,7 +99,7 @@ export interface ContainerOptionalBackend {
   stats(id: string, query: ContainerStatsQuery, signal: AbortSignal): AsyncIterable<ContainerStats>;
   changes(id: string): Awaitable<FilesystemChange[]>;
   /** A tar of the root file system. Rejects before the first byte for what deserves a status. */
-  exportRootfs(id: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  exportRootfs(id: string, signal: AbortSignal): Promise<OutgoingArchive>;
 }
 
 export type ContainerBackend = ContainerStateBackend &
@@ -288,7 +288,7 @@ function addOptionalRoutes(router: ApiRouter, backend: ContainerBackend): void {
   });
   router.add("GET", "/containers/{id}/export", async (exchange) => {
     const exportRootfs = supported(backend.exportRootfs?.bind(backend), "exporting a container");
-    await sendBytes(
+    await sendArchive(
       exchange,
       "application/octet-stream",
       await exportRootfs(exchange.param("id"), exchange.request.signal),

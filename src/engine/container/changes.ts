@@ -4,7 +4,7 @@ import { EngineError } from "#lib/errors.ts";
 import { type OverlayChange, overlayChanges } from "#linux/overlay-changes.ts";
 import type { Container } from "./container.ts";
 import { announce, type EngineContext } from "./context.ts";
-import { openRootfs, packed } from "./tree.ts";
+import { openRootfs, type PackedTree, packed } from "./tree.ts";
 
 const KINDS = { modified: 0, added: 1, deleted: 2 } as const;
 
@@ -67,11 +67,11 @@ export async function exportContainer(
   context: EngineContext,
   container: Container,
   signal: AbortSignal,
-): Promise<AsyncIterable<Uint8Array>> {
+): Promise<PackedTree> {
   if (container.removing) {
     throw new EngineError("conflict", `You cannot export container ${container.id} which is being removed`);
   }
   const tree = await openRootfs(context, container);
   announce(context, container, "export");
-  return await packed(tree, {}, signal);
+  return packed(tree, {}, signal);
 }

@@ -12,7 +12,7 @@ import { O_PATH } from "#linux/libc.ts";
 import { SyscallError } from "#linux/syscall-error.ts";
 import type { Container } from "./container.ts";
 import { announce, type EngineContext } from "./context.ts";
-import { openView, openViewForWriting, packed } from "./tree.ts";
+import { openView, openViewForWriting, type PackedTree, packed } from "./tree.ts";
 
 const ABSENT = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);
 
@@ -28,14 +28,14 @@ export async function copyFrom(
   container: Container,
   path: string,
   signal: AbortSignal,
-): Promise<{ stat: PathStat; stream: AsyncIterable<Uint8Array> }> {
+): Promise<{ stat: PathStat; stream: PackedTree }> {
   await using undo = new AsyncDisposableStack();
   const view = undo.use(await openView(context, container));
   const stat = statPath(view.path, path, container);
   const clean = cleanPath(followsLinks(path) ? resolve(view.path, path, container) : path);
   undo.move();
   announce(context, container, "archive-path");
-  return { stat, stream: await packed(view, { path: clean, rename: baseName(path) }, signal) };
+  return { stat, stream: packed(view, { path: clean, rename: baseName(path) }, signal) };
 }
 
 /** Unpacks a tar, plain or compressed, in the folder `query.path`. Rejects "not-found", and "invalid" as Docker does. */

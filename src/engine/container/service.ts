@@ -52,6 +52,7 @@ import { discard, removeContainer } from "./remove.ts";
 import { Statistics } from "./stats.ts";
 import { stopTerms } from "./stop.ts";
 import { listProcesses } from "./top.ts";
+import type { PackedTree } from "./tree.ts";
 import { updateContainer } from "./update.ts";
 import { vendorHooks } from "./vendor-hooks.ts";
 
@@ -305,7 +306,7 @@ export class ContainerService {
     return listChanges(this.#context, this.#get(id));
   }
 
-  exportRootfs(id: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  exportRootfs(id: string, signal: AbortSignal): Promise<PackedTree> {
     return exportContainer(this.#context, this.#get(id), signal);
   }
 
@@ -313,11 +314,7 @@ export class ContainerService {
     return statInContainer(this.#context, this.#get(id), path);
   }
 
-  getArchive(
-    id: string,
-    path: string,
-    signal: AbortSignal,
-  ): Promise<{ stat: PathStat; stream: AsyncIterable<Uint8Array> }> {
+  getArchive(id: string, path: string, signal: AbortSignal): Promise<{ stat: PathStat; stream: PackedTree }> {
     return copyFrom(this.#context, this.#get(id), path, signal);
   }
 

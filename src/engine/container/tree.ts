@@ -3,11 +3,12 @@ import { constants, openSync, statSync } from "node:fs";
 import { resolveUser } from "#engine/spec/user.ts";
 import { type ResolvedMount, volumesOf } from "#engine/volume/mount.ts";
 import { EngineError } from "#lib/errors.ts";
+import type { LentAnswer } from "#lib/http/exchange.ts";
 import { streamOf } from "#lib/streams.ts";
 import { closeFd } from "#linux/descriptor.ts";
 import { openInRoot } from "#linux/files.ts";
 import type { IdMap } from "#linux/id-map.ts";
-import { type PackRequest, type PackStream, packTree, unpackArchive } from "#linux/helper-client.ts";
+import { packIntoAnswer, type PackRequest, packTree, unpackArchive } from "#linux/helper-client.ts";
 import { O_CLOEXEC, O_PATH } from "#linux/libc.ts";
 import { bindMount, cloneMount } from "#linux/bind-mount.ts";
 import { unmount } from "#linux/mount.ts";
@@ -140,26 +141,36 @@ function treeAt(fd: number, ids?: IdMap, run?: AbortSignal): Tree {
   };
 }
 
+/** An archive to be read, or written to an answer's socket by its packer: one of them, once. */
+export interface PackedTree extends AsyncIterable<Uint8Array> {
+  writeTo(answer: LentAnswer): Promise<void>;
+}
+
 /**
- * The archive of what `request` names in the tree. Disposes of the tree when it is read or given up, and where it throws.
- * Reading rejects where the packing fails, and where the run ended meanwhile: volumes may be missing then.
+ * The archive of what `request` names in the tree, which is disposed of when it is read, written, or given up. Both
+ * reject where the packing fails, and where the run ended meanwhile: volumes may be missing then.
  */
-export async function packed(
+export function packed(
   tree: Tree,
   request: Omit<PackRequest, "root" | "mode" | "ids">,
   signal: AbortSignal,
-): Promise<AsyncIterable<Uint8Array>> {
-  await using undo = new AsyncDisposableStack();
-  undo.use(tree);
-  const ids = tree.ids && { ids: tree.ids };
-  const pack = packTree({ root: tree.path, mode: "plain", ...request, ...ids }, signal);
-  undo.move();
-  return read(tree, pack);
-}
-
-async function* read(tree: Tree, { stream, done }: PackStream): AsyncGenerator<Uint8Array> {
-  await using _ = tree;
-  for await (const chunk of stream) yield chunk;
-  await done;
-  if (tree.run?.aborted) throw new EngineError("conflict", "the container stopped while its files were read");
+): PackedTree {
+  const whole: PackRequest = { root: tree.path, mode: "plain", ...request, ...(tree.ids && { ids: tree.ids }) };
+  const checkRun = () => {
+    if (tree.run?.aborted) throw new EngineError("conflict", "the container stopped while its files were read");
+  };
+  return {
+    async *[Symbol.asyncIterator]() {
+      await using _ = tree;
+      const { stream, done } = packTree(whole, signal);
+      for await (const chunk of stream) yield chunk;
+      await done;
+      checkRun();
+    },
+    async writeTo(answer) {
+      await using _ = tree;
+      await packIntoAnswer(answer, whole, signal);
+      checkRun();
+    },
+  };
 }

@@ -21,7 +21,7 @@ export class SocketConnection implements HijackedConnection {
   #incoming: Uint8Array[] = [];
   #incomingSize = 0;
   #paused = false;
-  readonly #lendable: boolean;
+  readonly #plain: boolean;
   #ended = false;
   #reader: ((chunk: Uint8Array | undefined) => void) | undefined;
   #outgoing: Uint8Array[] = [];
@@ -31,7 +31,7 @@ export class SocketConnection implements HijackedConnection {
   #onHangup: (() => void) | undefined;
 
   constructor(security: Security) {
-    this.#lendable = security === "plain";
+    this.#plain = security === "plain";
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     this.#settleClosed = resolve;
@@ -79,6 +79,16 @@ export class SocketConnection implements HijackedConnection {
     this.#incomingSize += chunk.length;
   }
 
+  /** What goes through the socket are the bytes themselves (no TLS), and it is not over. */
+  get lendable(): boolean {
+    return this.#plain && this.#socket !== undefined;
+  }
+
+  /** Settles when nothing is left of what was written, or the connection is over. */
+  async drained(): Promise<void> {
+    await this.#drained?.promise;
+  }
+
   /** Its descriptor, which stays its own; undefined once it is over. */
   get fd(): number | undefined {
     // The declared types do not know that each socket has it.
@@ -86,11 +96,11 @@ export class SocketConnection implements HijackedConnection {
   }
 
   /**
-   * Stops reading, so that another process may. Resolves to what was read and is not consumed; undefined where the
-   * bytes of the socket are not those of the peer (TLS), or it is over. Until `reclaim` there must be no reader.
+   * Stops reading, so that another process may. Resolves to what was read and is not consumed; undefined where it is
+   * not `lendable`, or nothing will come. Until `reclaim` there must be no reader.
    */
   async lend(): Promise<Uint8Array | undefined> {
-    if (!this.#lendable || this.#socket === undefined || this.#ended) return undefined;
+    if (!this.lendable || this.#socket === undefined || this.#ended) return undefined;
     this.#paused = true;
     this.#socket.pause();
     // Bun may be about to read this socket once more in this turn of its loop.

@@ -47,6 +47,15 @@ export interface BodyWriter {
   end(): void;
 }
 
+/** The socket of an answer whose body another process writes. Ends with `end`; without it the connection breaks. */
+export interface LentAnswer {
+  /** Non-blocking; undefined where the connection is over by now. It is ours: to be duplicated at once. */
+  readonly fd: number | undefined;
+  /** The body goes in chunks, of which the last is ours to write. */
+  readonly chunked: boolean;
+  end(): void;
+}
+
 type Outcome = "open" | "streaming" | "complete" | "hijacked";
 
 /** Exactly one of `send`, `stream` and `hijack` answers. */
@@ -117,6 +126,21 @@ export class HttpResponse {
         this.#outcome = "complete";
         if (chunked) void connection.write("0\r\n\r\n");
       },
+    };
+  }
+
+  /** As `stream`, for another process to write the body. Undefined, and nothing is sent, where it goes through TLS. */
+  async lend(status: number, contentType: string): Promise<LentAnswer | undefined> {
+    const connection = this.#connection;
+    if (!connection.lendable) return undefined;
+    const body = this.stream(status, contentType);
+    await connection.drained();
+    return {
+      get fd() {
+        return connection.fd;
+      },
+      chunked: this.#request.minor === 1,
+      end: () => body.end(),
     };
   }
 
