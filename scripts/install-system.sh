@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 # "a|b": the same package under the names of different releases.
 wanted=(crun conmon libnftables1 'libarchive13t64|libarchive13' ca-certificates tini)
 # Docker's containerd.io brings a runc and excludes the distribution's.
-if [ "${1:-}" = --test ]; then wanted+=(busybox-static e2fsprogs procps util-linux openssl 'runc|containerd.io'); fi
+if [ "${1:-}" = --test ]; then wanted+=(busybox-static e2fsprogs procps util-linux openssl zstd 'runc|containerd.io'); fi
 if [ "${1:-}" = --vm ]; then wanted=(qemu-system-x86 mmdebstrap e2fsprogs debian-archive-keyring); fi
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }

@@ -14,7 +14,7 @@ const accessAcl = Buffer.from(
 );
 
 /** Fills the empty folder `root`, which is made if absent, with about `files` files in 20 folders, and one thing of each kind. */
-export function makeVolumeTree(root: string, files: number): void {
+export function makeVolumeTree(root: string, files: number, content: (file: number) => Uint8Array = someText): void {
   mkdirSync(root, { recursive: true });
   const calls = new VolumeCalls("cannot make");
   const fd = openSync(root, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -25,7 +25,7 @@ export function makeVolumeTree(root: string, files: number): void {
     const name = `folder ${folder}`;
     const dir = tree.directory(fd, name, name);
     for (let file = folder; file < files; file += 20) {
-      tree.file(dir, `file ${file}`, described(file), name, write(`${file} `.repeat(file % 700)));
+      tree.file(dir, `file ${file}`, described(file), name, write(content(file)));
     }
     tree.describeDirectory(dir, described(folder, { permissions: 0o2770 }), name);
     calls.close(dir);
@@ -39,6 +39,10 @@ export function makeVolumeTree(root: string, files: number): void {
   closeSync(fd);
   // Attributes of names are read and written from the folder that they are in.
   process.chdir(cwd);
+}
+
+function someText(file: number): Uint8Array {
+  return Buffer.from(`${file} `.repeat(file % 700));
 }
 
 function specials(

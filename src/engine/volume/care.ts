@@ -114,7 +114,11 @@ export class VolumeCare {
     await using shown = new AsyncDisposableStack();
     // What another file system holds that nobody uses now is not to be had without mounting it.
     const there = asked.filter(({ Name, Options }) => !Options?.["device"] || volumes.mounts.isMounted(Name));
-    for (const { Name } of there) shown.use(await volumes.mounts.use(Name));
+    for (const { Name } of there) {
+      if (volumes.mounts.isFolder(Name)) continue;
+      shown.use(volumes.works.begin(Name, "du"));
+      shown.use(await volumes.mounts.use(Name));
+    }
     const paths = there.map(({ Name }) => `${Name}/_data`);
     const measured = await measureTrees(layout.volumes, paths, signal);
     const sizes = new Map(there.map(({ Name }, index) => [Name, measured[index]]));
