@@ -56,7 +56,7 @@ test("what cannot be is refused in Docker's words", async () => {
   const refused: [Partial<NetworkCreateBody>, number, string][] = [
     [{ Name: "quay" }, 409, "network with name quay already exists"],
     [{ Name: "a", Driver: "weave" }, 404, "could not find plugin weave in v1 plugin registry: plugin not found"],
-    [{ Name: "a", EnableIPv6: true }, 501, "IPv6 networks are not supported: create the network without IPv6"],
+    [{ Name: "a", EnableIPv4: false }, 400, "IPv4 or IPv6 must be enabled"],
     [
       { Name: "a", IPAM: { Config: [{ Subnet: `${base}.0/25` }] } },
       403,

@@ -15,6 +15,7 @@ import { openDatabase } from "#store/database.ts";
 import { Layout } from "#store/layout.ts";
 import { Api, type ApiRouter } from "./api.ts";
 import { type Configuration, readConfiguration, usage } from "./configuration.ts";
+import { engineId } from "./engine-id.ts";
 import { networkOptionsOf, seccompProfileOf, tuningOf } from "./engine-options.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { listen } from "./listen.ts";
@@ -87,7 +88,7 @@ async function serve(configuration: Configuration, argv: readonly string[]): Pro
     log,
     conmon: live.programs.conmon,
     limits: { maxBytes: configuration["max-layer-size"] },
-    network: networkOptionsOf(configuration),
+    network: networkOptionsOf(configuration, engineId(layout)),
     ...(seccompProfile !== undefined && { seccompProfile }),
     users: { remap: configuration["userns-remap"], pool: configuration["userns-pool"] },
     tuning: tuningOf(configuration, live.programs),
@@ -108,7 +109,7 @@ async function serve(configuration: Configuration, argv: readonly string[]): Pro
   addUnsupportedRoutes(router);
   const metrics = await startMetrics(configuration["metrics-addr"], {
     engine,
-    id: system.id,
+    id: engineId(layout),
     dataRoot: layout.dataRoot,
   });
   undo.use(metrics);
@@ -129,7 +130,7 @@ async function serve(configuration: Configuration, argv: readonly string[]): Pro
       if (renewed !== undefined) server.renew(renewed, duplicateFd);
       engine.tune(tuningOf(changed, programs));
       log.level = changed["log-level"];
-      engine.events.emit("daemon", "reload", system.id, { name: hostname(), ...reloadable(changed) });
+      engine.events.emit("daemon", "reload", engineId(layout), { name: hostname(), ...reloadable(changed) });
     });
     manager.ready();
   });

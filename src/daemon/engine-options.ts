@@ -4,7 +4,6 @@ import type { NetworkOptions } from "#engine/network/types.ts";
 import type { Tuning } from "#engine/tuning.ts";
 import { programVersion } from "#lib/build.ts";
 import { EngineError, errorMessage } from "#lib/errors.ts";
-import { parseIpv4, parsePrefix } from "#lib/ipv4.ts";
 import type { Configuration } from "./configuration.ts";
 import type { Programs } from "./prerequisites.ts";
 
@@ -45,14 +44,18 @@ export function seccompProfileOf(configuration: Configuration): string | undefin
   }
 }
 
-export function networkOptionsOf(configuration: Configuration): NetworkOptions {
-  const { bip, bridge, dns, mtu, icc, ip } = configuration;
+/** `hostId` names this engine among all. */
+export function networkOptionsOf(configuration: Configuration, hostId: string): NetworkOptions {
+  const { bip, bip6, bridge, dns, mtu, icc, ip, ipv6 } = configuration;
   const search = configuration["dns-search"];
   const options = configuration["dns-opts"];
   const pools = configuration["default-address-pools"];
-  const range = parsePrefix(configuration["fixed-cidr"]);
+  const range = configuration["fixed-cidr"];
+  const range6 = configuration["fixed-cidr-v6"];
   return {
+    hostId,
     ...(bip !== "" && { bip }),
+    ...(bip6 !== "" && { bip6 }),
     ...(bridge !== "" && { bridge }),
     ...(dns.length > 0 && { dns }),
     ...(search.length > 0 && { dnsSearch: search }),
@@ -62,8 +65,10 @@ export function networkOptionsOf(configuration: Configuration): NetworkOptions {
       connected: icc,
       masquerade: configuration["ip-masq"],
       mtu,
-      hostBinding: parseIpv4(ip) ?? 0,
-      ...(range !== undefined && { range }),
+      ipv6,
+      ...(ip !== "" && { hostBinding: ip }),
+      ...(range !== "" && { range }),
+      ...(range6 !== "" && { range6 }),
     },
   };
 }

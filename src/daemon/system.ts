@@ -6,9 +6,9 @@ import type { DiskUsage, SystemInfo, SystemVersion } from "#api/types/system.ts"
 import type { Engine } from "#engine/engine.ts";
 import { logDrivers } from "#engine/log/drivers.ts";
 import { cdiFolders } from "#engine/spec/cdi-spec.ts";
-import { writeAtomically } from "#linux/files.ts";
 import type { Layout } from "#store/layout.ts";
 import { apiVersion, minApiVersion } from "./api.ts";
+import { engineId } from "./engine-id.ts";
 import type { LiveConfiguration } from "./live-configuration.ts";
 import type { Programs } from "./prerequisites.ts";
 import {
@@ -61,7 +61,7 @@ export class SystemService implements SystemBackend {
     const forwarding = readText("/proc/sys/net/ipv4/ip_forward") === "1";
     const { current, programs } = this.#live;
     return {
-      ID: this.id,
+      ID: engineId(this.#layout),
       Containers: counts.running + counts.paused + counts.stopped,
       ContainersRunning: counts.running,
       ContainersPaused: counts.paused,
@@ -166,16 +166,6 @@ export class SystemService implements SystemBackend {
       ...(wants("volume") && { Volumes: await volumes.usage(signal) }),
       ...(wants("build-cache") && { BuildCache: [] }),
     };
-  }
-
-  /** Of this data root: made once. */
-  get id(): string {
-    const file = this.#layout.engineId;
-    const known = readText(file);
-    if (known !== "") return known;
-    const id = crypto.randomUUID();
-    writeAtomically(file, id, 0o644);
-    return id;
   }
 
   async #askComponents(): Promise<SystemVersion["Components"]> {

@@ -58,7 +58,7 @@ export class BodyWriter {
   u32(type: number, value: number): this {
     return this.#attribute(type, 4, (at) => this.#view.setUint32(at, value, true));
   }
-  /** In network order: IPv4 addresses and ports travel so. */
+  /** In network order: ports travel so, and all numbers of nftables. */
   u32be(type: number, value: number): this {
     return this.#attribute(type, 4, (at) => this.#view.setUint32(at, value, false));
   }

@@ -1,4 +1,5 @@
 /** The two things nfnetlink is asked for directly: whether anyone changed nftables, and to forget flows. */
+import { addressFromBytes, formatAddress, type IpAddress, type IpFamily } from "#lib/ip.ts";
 import { BodyWriter, type NetlinkRequest, parseAttributes, viewOf } from "./netlink-message.ts";
 import type { Netlink } from "./netlink.ts";
 import { ENOENT, hasErrno } from "./syscall-error.ts";
@@ -12,12 +13,13 @@ export function nftablesGeneration(netlink: Netlink): number {
   return id === undefined ? 0 : viewOf(id).getUint32(0, false);
 }
 
-/** Which tracked flows are meant: those that were first sent to `port`, on any address. */
+/** Which tracked flows are meant: those of a family that were first sent to `port`, on any address. */
 export interface FlowsTo {
+  family: IpFamily;
   protocol: "tcp" | "udp" | "sctp";
   port: number;
-  /** Only those that were led to this IPv4 address. */
-  target?: number;
+  /** Only those that were led to this address. */
+  target?: IpAddress;
 }
 
 /**
@@ -27,7 +29,7 @@ export interface FlowsTo {
  */
 export function forgetFlows(netlink: Netlink, flows: FlowsTo): number {
   const number = PROTOCOLS[flows.protocol];
-  const body = header(AF_INET)
+  const body = header(AF[flows.family])
     .nested(CTA_TUPLE_ORIG, (tuple) => {
       tuple.nested(CTA_TUPLE_PROTO, (proto) => proto.u8(CTA_PROTO_NUM, number).u16be(CTA_PROTO_DST_PORT, flows.port));
     })
@@ -43,14 +45,15 @@ export function forgetFlows(netlink: Netlink, flows: FlowsTo): number {
     const flow = parseAttributes(message.body.subarray(NFGENMSG));
     const tuple = flow.get(CTA_TUPLE_ORIG);
     if (tuple === undefined || !isTo(tuple, number, flows.port)) continue;
-    if (flows.target !== undefined && sourceOf(flow.get(CTA_TUPLE_REPLY)) !== flows.target) continue;
-    if (remove(netlink, tuple)) forgotten++;
+    const target = flows.target === undefined ? undefined : formatAddress(flows.target);
+    if (target !== undefined && sourceOf(flow.get(CTA_TUPLE_REPLY)) !== target) continue;
+    if (remove(netlink, flows.family, tuple)) forgotten++;
   }
   return forgotten;
 }
 
-function remove(netlink: Netlink, tuple: Uint8Array): boolean {
-  const body = header(AF_INET).data(CTA_TUPLE_ORIG | NLA_F_NESTED, tuple).bytes;
+function remove(netlink: Netlink, family: IpFamily, tuple: Uint8Array): boolean {
+  const body = header(AF[family]).data(CTA_TUPLE_ORIG | NLA_F_NESTED, tuple).bytes;
   const request: NetlinkRequest = {
     doing: "cannot forget a tracked flow",
     type: (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_DELETE,
@@ -73,11 +76,11 @@ function isTo(tuple: Uint8Array, protocol: number, port: number): boolean {
 }
 
 /** Whose answers the flow expects. */
-function sourceOf(tuple: Uint8Array | undefined): number | undefined {
-  const source = parseAttributes(
-    parseAttributes(tuple ?? new Uint8Array(0)).get(CTA_TUPLE_IP) ?? new Uint8Array(0),
-  ).get(CTA_IP_V4_SRC);
-  return source === undefined ? undefined : viewOf(source).getUint32(0, false);
+function sourceOf(tuple: Uint8Array | undefined): string | undefined {
+  const parts = parseAttributes(tuple ?? new Uint8Array(0)).get(CTA_TUPLE_IP);
+  const addresses = parseAttributes(parts ?? new Uint8Array(0));
+  const source = addresses.get(CTA_IP_V4_SRC) ?? addresses.get(CTA_IP_V6_SRC);
+  return source === undefined ? undefined : formatAddress(addressFromBytes(source));
 }
 
 /** nfgenmsg: family, version, resource. */
@@ -86,7 +89,7 @@ function header(family: number): BodyWriter {
 }
 
 const NFGENMSG = 4;
-const AF_INET = 2;
+const AF = { 4: 2, 6: 10 } as const satisfies Record<IpFamily, number>;
 const PROTOCOLS = { tcp: 6, udp: 17, sctp: 132 } as const;
 const NLA_F_NESTED = 0x8000;
 
@@ -101,6 +104,7 @@ const CTA_TUPLE_ORIG = 1;
 const CTA_TUPLE_REPLY = 2;
 const CTA_TUPLE_IP = 1;
 const CTA_IP_V4_SRC = 1;
+const CTA_IP_V6_SRC = 3;
 const CTA_TUPLE_PROTO = 2;
 const CTA_FILTER = 25;
 const CTA_PROTO_NUM = 1;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { formatIpv4, type Ipv4Prefix, parsePrefix } from "#lib/ipv4.ts";
+import { readFileSync } from "node:fs";
+import { addressBytes, addressOf, formatAddress, formatPrefix, prefixOf } from "#lib/ip.ts";
 import { closeFd, openPath } from "./descriptor.ts";
 import { inPrivateNetwork, rerunInPrivateNetwork } from "./namespace-testing.ts";
 import {
@@ -23,6 +24,7 @@ import {
   listAddresses,
   listNeighbours,
   listRoutes,
+  MAIN_TABLE,
   setNeighbour,
 } from "./netlink-route.ts";
 import { Netlink, NETLINK_NETFILTER, NETLINK_ROUTE } from "./netlink.ts";
@@ -31,12 +33,6 @@ import { EEXIST, ENODEV, ESRCH, SyscallError } from "./syscall-error.ts";
 
 if (inPrivateNetwork()) insideTests();
 else test("netlink with a real kernel", () => rerunInPrivateNetwork(import.meta.path), 60_000);
-
-function prefix(text: string): Ipv4Prefix {
-  const found = parsePrefix(text);
-  if (found === undefined) throw new Error(text);
-  return found;
-}
 
 function failure(work: () => void): SyscallError {
   try {
@@ -55,7 +51,6 @@ function insideTests(): void {
     if (found === undefined) throw new Error(`no link ${name}`);
     return found;
   };
-  const gateway = prefix("10.99.0.1/24");
   beforeAll(() => netlink.execute(changeLink("lo", { up: true })));
   afterAll(() => netlink.close());
 
@@ -88,41 +83,69 @@ function insideTests(): void {
     expect(findLink(netlink, "vp0")).toBeUndefined();
   });
 
-  test("addresses come and go, also twice", () => {
+  test.each([
+    ["IPv4", 4, "10.99.0.1/24", "10.98.0.1/32", "127.0.0.1"],
+    ["IPv6", 6, "fd99::1/64", "fd98::1/128", "::1"],
+  ] as const)("addresses of %s come and go, also twice", (_, family, gateway, other, loopback) => {
     const { index } = link("nl1");
-    netlink.execute(addAddress(index, gateway), addAddress(index, gateway), addAddress(index, prefix("10.98.0.1/32")));
+    netlink.execute(...[gateway, gateway, other].map((text) => addAddress(index, prefixOf(text))));
     const shown = () =>
-      listAddresses(netlink, index).map(({ address, prefix: bits }) => `${formatIpv4(address)}/${bits}`);
-    expect(shown().toSorted()).toEqual(["10.98.0.1/32", "10.99.0.1/24"]);
-    expect(listAddresses(netlink).map(({ address }) => formatIpv4(address))).toContain("127.0.0.1");
-    netlink.execute(deleteAddress(index, prefix("10.98.0.1/32")));
-    expect(shown()).toEqual(["10.99.0.1/24"]);
+      listAddresses(netlink, family, index)
+        .map(formatPrefix)
+        .filter((text) => !text.startsWith("fe80"));
+    expect(shown().toSorted()).toEqual([other, gateway].toSorted());
+    expect(listAddresses(netlink, family).map(formatAddress)).toContain(loopback);
+    netlink.execute(deleteAddress(index, prefixOf(other)));
+    expect(shown()).toEqual([gateway]);
   });
 
-  test("the default route is one, and its removal needs no gateway", () => {
-    const { index } = link("nl1");
-    const by = prefix("10.99.0.254/32").address;
-    netlink.execute(addDefaultRoute(by, index));
-    expect(listRoutes(netlink)).toContainEqual({ destination: { address: 0, prefix: 0 }, gateway: by, index });
-    expect(failure(() => netlink.execute(addDefaultRoute(by, index)))).toMatchObject({
-      kind: "conflict",
-      errno: EEXIST,
-      call: "netlink",
-      message: expect.stringContaining("cannot route by 10.99.0.254"),
-    });
-    netlink.execute(deleteDefaultRoute());
-    expect(failure(() => netlink.execute(deleteDefaultRoute())).errno).toBe(ESRCH);
-    expect(listRoutes(netlink)).toEqual([{ destination: { ...prefix("10.99.0.0/24") }, gateway: 0, index }]);
+  test("an address of IPv6 is there at once, unasked", () => {
+    const flags = (text: string) =>
+      readFileSync("/proc/net/if_inet6", "utf8")
+        .split("\n")
+        .find((line) => line.startsWith(Buffer.from(addressBytes(addressOf(text))).toString("hex")))
+        ?.split(/\s+/)[4];
+    // Permanent and without detection of duplicates, and not tentative.
+    expect(flags("fd99::1")).toBe("82");
   });
 
-  test("neighbours are set for good and forgotten", () => {
+  test.each([
+    ["IPv4", 4, "10.99.0.254", "10.99.0.0/24", "0.0.0.0/0"],
+    ["IPv6", 6, "fd99::fe", "fd99::/64", "::/0"],
+  ] as const)(
+    "the default route of %s is one, and its removal needs no gateway",
+    (_, family, by, onLink, everything) => {
+      const { index } = link("nl1");
+      const gateway = addressOf(by);
+      const listed = () =>
+        listRoutes(netlink, family)
+          .filter(({ table, destination }) => table === MAIN_TABLE && !formatPrefix(destination).startsWith("fe80"))
+          .map((route) => ({ ...route, destination: formatPrefix(route.destination) }));
+      netlink.execute(addDefaultRoute(family, gateway, index));
+      expect(listed()).toContainEqual({ destination: everything, gateway, index, table: MAIN_TABLE });
+      expect(failure(() => netlink.execute(addDefaultRoute(family, gateway, index)))).toMatchObject({
+        kind: "conflict",
+        errno: EEXIST,
+        call: "netlink",
+        message: expect.stringContaining(`cannot route by ${by}`),
+      });
+      netlink.execute(deleteDefaultRoute(family));
+      expect(failure(() => netlink.execute(deleteDefaultRoute(family))).errno).toBe(ESRCH);
+      expect(listed()).toEqual([{ destination: onLink, gateway: undefined, index, table: MAIN_TABLE }]);
+    },
+  );
+
+  test.each([
+    ["IPv4", 4, "10.99.0.7"],
+    ["IPv6", 6, "fd99::7"],
+  ] as const)("neighbours of %s are set for good and forgotten", (_, family, text) => {
     const { index } = link("nl1");
-    const { address } = prefix("10.99.0.7/32");
+    const address = addressOf(text);
     netlink.execute(setNeighbour(index, address, "02:00:00:00:00:07"));
     netlink.execute(setNeighbour(index, address, "02:00:00:00:00:08"));
-    expect(listNeighbours(netlink, index).get(address)).toBe("02:00:00:00:00:08");
+    expect(listNeighbours(netlink, family, index).get(text)).toBe("02:00:00:00:00:08");
     netlink.execute(deleteNeighbour(index, address));
-    expect(listNeighbours(netlink, index).has(address)).toBe(false);
+    expect(listNeighbours(netlink, family, index).has(text)).toBe(false);
   });
 
   test("of many requests in one datagram the first refusal is thrown and the others are carried out", () => {
@@ -140,11 +163,11 @@ function insideTests(): void {
     const explained = failure(() => netlink.execute(changeLink("nl1", { mtu: 9 })));
     expect(explained.message).toMatch(/cannot change the interface nl1: netlink type 16: EINVAL .*\(mtu less than/);
     const { index } = link("nl1");
-    const many = Array.from({ length: 200 }, (_, i) => prefix(`10.98.1.${i}/32`));
+    const many = Array.from({ length: 200 }, (_, i) => prefixOf(`10.98.1.${i}/32`));
     netlink.execute(...many.map((address) => addAddress(index, address)));
-    expect(listAddresses(netlink, index)).toHaveLength(201);
+    expect(listAddresses(netlink, 4, index)).toHaveLength(201);
     netlink.execute(...many.map((address) => deleteAddress(index, address)));
-    expect(listAddresses(netlink, index)).toHaveLength(1);
+    expect(listAddresses(netlink, 4, index)).toHaveLength(1);
   });
 
   test("the generation of nftables grows with every transaction, and only with those", () => {
@@ -158,22 +181,27 @@ function insideTests(): void {
     nft.run("cannot remove tables", "delete table ip one\ndelete table ip two");
   });
 
-  test("UDP flows to a port are forgotten, others stay", async () => {
+  test.each([
+    ["IPv4", 4, "127.0.0.1"],
+    ["IPv6", 6, "::1"],
+  ] as const)("UDP flows of %s to a port are forgotten, others stay", async (_, family, hostname) => {
     using netfilter = Netlink.open(NETLINK_NETFILTER);
     using nft = new Nftables();
     // Tracking starts with the first rule that asks for it.
     nft.run(
       "cannot track",
-      "table ip track { chain out { type filter hook output priority 0; ct state new accept; }; }",
+      "table inet track { chain out { type filter hook output priority 0; ct state new accept; }; }",
     );
     for (const port of [4711, 4712]) {
-      const socket = await Bun.udpSocket({ hostname: "127.0.0.1", socket: { data() {}, error() {} } });
-      socket.send("x", port, "127.0.0.1");
+      const socket = await Bun.udpSocket({ hostname, socket: { data() {}, error() {} } });
+      socket.send("x", port, hostname);
       socket.close();
     }
-    expect(forgetFlows(netfilter, { protocol: "udp", port: 4711 })).toBe(1);
-    expect(forgetFlows(netfilter, { protocol: "udp", port: 4711 })).toBe(0);
-    expect(forgetFlows(netfilter, { protocol: "udp", port: 4712 })).toBe(1);
-    nft.run("cannot stop tracking", "delete table ip track");
+    const flows = { family, protocol: "udp", port: 4711 } as const;
+    expect(forgetFlows(netfilter, { ...flows, target: addressOf("192.0.2.1") })).toBe(0);
+    expect(forgetFlows(netfilter, { ...flows, target: addressOf(hostname) })).toBe(1);
+    expect(forgetFlows(netfilter, flows)).toBe(0);
+    expect(forgetFlows(netfilter, { ...flows, port: 4712 })).toBe(1);
+    nft.run("cannot stop tracking", "delete table inet track");
   });
 }

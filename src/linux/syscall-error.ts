@@ -81,6 +81,7 @@ export const ENOSYS = 38;
 export const ELOOP = 40;
 export const ENODATA = 61;
 export const EOPNOTSUPP = 95;
+export const EAFNOSUPPORT = 97;
 export const EADDRINUSE = 98;
 export const ECONNRESET = 104;
 export const ECONNREFUSED = 111;

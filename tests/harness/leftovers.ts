@@ -103,22 +103,22 @@ function links(kernel: Kernel, remove: boolean): string[] {
 /** Devices of the daemon's networks, as its nftables table names them. */
 export function bridgesOf(kernel: Pick<Kernel, "execRoot">): string[] {
   using nftables = new Nftables();
-  const content = nftables.list(`set ip ${defaultNames(kernel.execRoot).table} bridges`, { elements: true }) ?? [];
+  const content = nftables.list(`set inet ${defaultNames(kernel.execRoot).table} bridges`, { elements: true }) ?? [];
   return content.flatMap(({ set }) => (set as { elem?: string[] } | undefined)?.elem ?? []);
 }
 
-/** The daemon's table stays with its bridge; its maps must be empty. */
+/** The daemon's table stays with its bridges; no port may be left in it. */
 function firewall(kernel: Kernel, remove: boolean): string[] {
   using nftables = new Nftables();
   const left: string[] = [];
   const { table } = defaultNames(kernel.execRoot);
-  const content = nftables.list(`table ip ${table}`, { elements: true });
+  const content = nftables.list(`table inet ${table}`, { elements: true });
   for (const item of content ?? []) {
-    const map = item["map"] as { name: string; elem?: unknown[] } | undefined;
-    for (const element of map?.elem ?? [])
-      left.push(`nft element of ${table} ${map?.name}: ${JSON.stringify(element)}`);
+    const set = (item["map"] ?? item["set"]) as { name: string; elem?: unknown[] } | undefined;
+    if (set === undefined || !/^(published|opened)/.test(set.name)) continue;
+    for (const element of set.elem ?? []) left.push(`nft element of ${table} ${set.name}: ${JSON.stringify(element)}`);
   }
-  if (remove && content !== undefined) nftables.run("cannot remove the table of a test", `delete table ip ${table}`);
+  if (remove && content !== undefined) nftables.run("cannot remove the table of a test", `delete table inet ${table}`);
   return left;
 }
 

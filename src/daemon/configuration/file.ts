@@ -9,8 +9,6 @@ export const DEFAULT_FILE = "/etc/berth/daemon.json";
 /** Keys of Docker's that have no counterpart, with what to do instead. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
   "allow-direct-routing": "container addresses are routed as the host's firewall lets them",
-  bip6: "there are no IPv6 networks yet",
-  bridge6: "there are no IPv6 networks yet",
   builder: "building images is not supported yet",
   "cdi-spec-dirs": "the files are those in /etc/cdi and /var/run/cdi",
   containerd: "there is no containerd",
@@ -19,10 +17,9 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   "cpu-rt-period": "real-time scheduling of containers is not supported",
   "cpu-rt-runtime": "real-time scheduling of containers is not supported",
   "default-gateway": "give the bridge the address that containers shall use, with bip",
-  "default-gateway-v6": "there are no IPv6 networks yet",
+  "default-gateway-v6": "give the bridge the address that containers shall use, with bip6",
   "default-network-opts": "give the options to docker network create",
   "firewall-backend": "nftables is the only one",
-  "fixed-cidr-v6": "there are no IPv6 networks yet",
   "host-gateway-ip": "it is the address of the default bridge",
   "host-gateway-ips": "it is the address of the default bridge",
   "init-path": "the first static init program that is installed is used",

@@ -2,7 +2,8 @@
 import { z } from "zod";
 import type { Ulimit } from "#api/types/container-config.ts";
 import type { RuntimeProgram } from "#engine/runtime/runtimes.ts";
-import { formatPrefix, networkOf, parseIpv4, parsePrefix } from "#lib/ipv4.ts";
+import { isPool } from "#engine/network/address-pools.ts";
+import { canonicalAddress, formatPrefix, networkOf, parsePrefix } from "#lib/ip.ts";
 import { choice, count, fixed, list, named, parsed, path, text, toggle } from "./setting.ts";
 
 /** By the key in the configuration file, which is Docker's where it has one. */
@@ -149,6 +150,7 @@ export const settings = {
   "userns-pool": text("Ids for --userns=auto: a user of /etc/subuid, or FIRST:COUNT", { flag: "userns-pool" }),
 
   bip: text("Address and prefix of the default bridge (10.5.0.1/16)", { flag: "bip" }),
+  bip6: text("IPv6 address and prefix of the default bridge (fd00:5::1/64)", { flag: "bip6" }),
   bridge: parsed("Name of the default bridge's device", "", { flag: "bridge", short: "b" }, (value) => {
     if (value === "none") throw new Error("there is always a default bridge: run containers with --network none");
     return value;
@@ -159,9 +161,16 @@ export const settings = {
     { flag: "fixed-cidr" },
     cidr,
   ),
+  "fixed-cidr-v6": parsed(
+    "IPv6 subnet of the default bridge, or the part of it that addresses come from",
+    "",
+    { flag: "fixed-cidr-v6" },
+    cidr,
+  ),
+  ipv6: toggle("Give the default bridge IPv6 too", false, { flag: "ipv6" }),
   icc: toggle("Containers on the default bridge reach each other (default true)", true, { flag: "icc" }),
   "ip-masq": toggle("Hide the default bridge's addresses behind the host's (default true)", true, { flag: "ip-masq" }),
-  ip: parsed('Host address of ports published without one (default "0.0.0.0")', "", { flag: "ip" }, ipv4),
+  ip: parsed('Host address of ports published without one (default "0.0.0.0")', "", { flag: "ip" }, address),
   mtu: count("MTU of the default bridge; 0 is the kernel's", 0, 0, 65_535, { flag: "mtu" }),
   "default-address-pools": poolsSetting(),
   dns: list("DNS server of containers that name none", { flag: "dns" }),
@@ -169,8 +178,7 @@ export const settings = {
   "dns-opts": list("DNS option of containers that name none", { flag: "dns-opt" }),
   "ip-forward": fixed("ip-forward", true, "networks need it"),
   iptables: fixed("iptables", true, "published ports are nftables rules of their own table"),
-  ip6tables: fixed("ip6tables", false, "there are no IPv6 networks yet"),
-  ipv6: fixed("ipv6", false, "there are no IPv6 networks yet"),
+  ip6tables: fixed("ip6tables", true, "published ports are nftables rules of their own table"),
   "userland-proxy": fixed("userland-proxy", false, "ports are published by the kernel alone"),
 
   "insecure-registries": list("Registry to be reached without TLS", { flag: "insecure-registry", live: true }),
@@ -212,9 +220,10 @@ function ulimit(Name: string, value: string): Ulimit {
   return { Name, Soft: Number(soft), Hard: Number(hard ?? soft) };
 }
 
-function ipv4(value: string): string {
-  if (parseIpv4(value) === undefined) throw new Error(`${value} is not an ip address`);
-  return value;
+function address(value: string): string {
+  const text = canonicalAddress(value);
+  if (text === undefined) throw new Error(`${value} is not an ip address`);
+  return text;
 }
 
 function cidr(value: string): string {
@@ -230,23 +239,19 @@ export interface Pool {
 
 /** A list of objects in the file; words `base=10.10.0.0/16,size=24` as a flag. */
 function poolsSetting() {
-  const check = ({ base, size }: Pool): boolean => {
-    const prefix = parsePrefix(base);
-    return prefix !== undefined && Number.isInteger(size) && size >= prefix.prefix && size <= 30;
-  };
-  const what = "an address pool must be base=CIDR,size=N with N from the base's prefix to 30";
+  const what = "an address pool must be base=CIDR,size=N with N from the base's prefix to 30 (126 in IPv6)";
   return {
     flag: "default-address-pool",
     label: "pools",
     about: "Addresses of networks that name none, as base=10.10.0.0/16,size=24",
     initial: [] as Pool[],
     live: false,
-    schema: z.array(z.strictObject({ base: z.string(), size: z.number() }).refine(check, what)),
+    schema: z.array(z.strictObject({ base: z.string(), size: z.number() }).refine(isPool, what)),
     parse: (words: readonly string[]) =>
       words.map((word): Pool => {
         const fields = new Map(word.split(",").map((pair) => pair.split("=", 2) as [string, string]));
         const pool = { base: fields.get("base") ?? "", size: Number(fields.get("size") || Number.NaN) };
-        if (!check(pool)) throw new Error(what);
+        if (!isPool(pool)) throw new Error(what);
         return pool;
       }),
   };

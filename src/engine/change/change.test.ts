@@ -3,7 +3,6 @@ import type { ContainerChanges } from "#api/types/change.ts";
 import { containerCreateSchema } from "#api/schemas/container.ts";
 import type { ContainerRecord } from "#engine/container/record.ts";
 import type { PublishedPort } from "#engine/network/ports.ts";
-import { parseIpv4 } from "#lib/ipv4.ts";
 import { digestOf } from "#oci/digest.ts";
 import { changeLists } from "./lists.ts";
 import { changeMounts } from "./mounts.ts";
@@ -29,7 +28,7 @@ const port = (containerPort: number, hostPort: number, address = "0.0.0.0"): Pub
   protocol: "tcp",
   containerPort,
   hostPort,
-  hostAddress: parseIpv4(address) ?? 0,
+  hostAddress: address,
 });
 const bind = (HostPort: string, HostIp = "") => ({ HostIp, HostPort });
 const mountOptions = {

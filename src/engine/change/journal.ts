@@ -1,6 +1,7 @@
 /** Remembers changes of running containers that are not finished: after a crash they are taken back. */
 import type { Database } from "bun:sqlite";
 import type { SandboxPorts } from "#engine/network/port-changes.ts";
+import { publishedOf } from "#engine/network/stored-records.ts";
 import type { SavedLimits } from "#linux/cgroup-limits.ts";
 import type { Schema } from "#store/database.ts";
 
@@ -56,6 +57,11 @@ export class ChangeJournal {
     return this.#db
       .query<{ container: string; intent: string }, []>("SELECT container, intent FROM change")
       .all()
-      .map(({ container, intent }) => ({ container, intent: JSON.parse(intent) as ChangeIntent }));
+      .map(({ container, intent }) => ({ container, intent: intentOf(JSON.parse(intent) as ChangeIntent) }));
   }
+}
+
+/** Older daemons wrote addresses as numbers. */
+function intentOf({ ports, ...intent }: ChangeIntent): ChangeIntent {
+  return { ...intent, ...(ports !== undefined && { ports: { ...ports, published: publishedOf(ports.published) } }) };
 }

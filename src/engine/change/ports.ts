@@ -2,9 +2,9 @@
 import type { PortSelector } from "#api/types/change.ts";
 import type { PortBinding, PortMap } from "#api/types/container-config.ts";
 import type { ContainerRecord } from "#engine/container/record.ts";
-import { parsePortKey, portRequests, type PublishedPort } from "#engine/network/ports.ts";
+import { parsePortKey, portWishes, type PublishedPort } from "#engine/network/ports.ts";
 import { EngineError } from "#lib/errors.ts";
-import { formatIpv4 } from "#lib/ipv4.ts";
+import { canonicalAddress } from "#lib/ip.ts";
 
 export interface PortPlan {
   add: PortMap;
@@ -23,7 +23,7 @@ export function changePorts(
 ): PortPlan {
   const { hostConfig, config } = next;
   const add = normalized(Add ?? {});
-  portRequests(add, [], false, 0);
+  portWishes(add, [], false);
   const bindings = normalized(hostConfig.PortBindings ?? {});
   const removed = new Set<PublishedPort>();
   if (Remove?.length && hostConfig.PublishAllPorts) {
@@ -33,7 +33,7 @@ export function changePorts(
   }
   for (const selector of Remove ?? []) {
     if (published !== undefined) {
-      const meant = published.filter((port) => fits(selector, key(port), formatIpv4(port.hostAddress), port.hostPort));
+      const meant = published.filter((port) => fits(selector, key(port), port.hostAddress, port.hostPort));
       if (meant.length === 0) throw absent(selector);
       for (const port of meant) {
         removed.add(port);
@@ -86,7 +86,7 @@ function fits(selector: PortSelector, port: string, hostIp: string, hostPort: nu
   return (
     port.endsWith(`/${protocol}`) &&
     (wanted === undefined || port === `${wanted.containerPort}/${wanted.protocol}`) &&
-    (HostIp === "" || HostIp === hostIp) &&
+    (HostIp === "" || HostIp === hostIp || canonicalAddress(HostIp) === hostIp) &&
     (HostPort === "" || HostPort === String(hostPort))
   );
 }
@@ -94,7 +94,7 @@ function fits(selector: PortSelector, port: string, hostIp: string, hostPort: nu
 /** The binding by which a port is published: the one that names it rather than a range or any. */
 function takeBinding(bindings: Record<string, PortBinding[]>, port: PublishedPort): void {
   const list = bindings[key(port)] ?? [];
-  const onAddress = list.filter(({ HostIp }) => HostIp === "" || HostIp === formatIpv4(port.hostAddress));
+  const onAddress = list.filter(({ HostIp }) => HostIp === "" || canonicalAddress(HostIp) === port.hostAddress);
   const exact = onAddress.find(({ HostPort }) => HostPort === String(port.hostPort));
   const range = onAddress.find(({ HostPort }) => {
     const [first, last] = HostPort.split("-").map(Number);

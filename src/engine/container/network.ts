@@ -64,11 +64,11 @@ export function networkSettings(context: EngineContext, { record }: Container): 
     SecondaryIPv6Addresses: null,
     EndpointID: main?.EndpointID ?? "",
     Gateway: main?.Gateway ?? "",
-    GlobalIPv6Address: "",
-    GlobalIPv6PrefixLen: 0,
+    GlobalIPv6Address: main?.GlobalIPv6Address ?? "",
+    GlobalIPv6PrefixLen: main?.GlobalIPv6PrefixLen ?? 0,
     IPAddress: main?.IPAddress ?? "",
     IPPrefixLen: main?.IPPrefixLen ?? 0,
-    IPv6Gateway: "",
+    IPv6Gateway: main?.IPv6Gateway ?? "",
     MacAddress: main?.MacAddress ?? "",
     Networks: networks,
   };
@@ -81,7 +81,12 @@ export function summaryPorts(context: EngineContext, { record }: Container): Por
     const [number = "0", Type = "tcp"] = port.split("/");
     const PrivatePort = Number(number);
     if (bindings === null || bindings.length === 0) return [{ PrivatePort, Type }];
-    return bindings.map(({ HostIp, HostPort }) => ({ IP: HostIp, PrivatePort, PublicPort: Number(HostPort), Type }));
+    return bindings.map(({ HostIp, HostPort }) => ({
+      IP: HostIp,
+      PrivatePort,
+      ...(HostPort !== "" && { PublicPort: Number(HostPort) }),
+      Type,
+    }));
   });
 }
 
@@ -92,6 +97,9 @@ function liveEndpoint(endpoint: Endpoint): Partial<EndpointSettings> {
     Gateway: endpoint.gateway,
     IPAddress: endpoint.ipAddress,
     IPPrefixLen: endpoint.prefixLength,
+    IPv6Gateway: endpoint.ipv6Gateway,
+    GlobalIPv6Address: endpoint.ipv6Address,
+    GlobalIPv6PrefixLen: endpoint.ipv6PrefixLength,
     MacAddress: endpoint.macAddress,
     DNSNames: endpoint.networkName === "bridge" ? null : endpoint.dnsNames,
   };

@@ -1,66 +1,52 @@
-/** Hands out addresses of one network, and subnets to new networks. */
+/** Hands out addresses of one family in one network. */
 import { EngineError } from "#lib/errors.ts";
-import { contains, formatIpv4, type Ipv4Prefix, lastOf, networkOf, overlap, parsePrefix, sizeOf } from "#lib/ipv4.ts";
-import type { AddressPool } from "./types.ts";
+import { addressOf, contains, formatAddress, type IpPrefix, lastOf, networkOf, prefixOf } from "#lib/ip.ts";
+import type { SubnetConfig } from "./store.ts";
 
-/** Docker's local pools. */
-export const DOCKER_POOLS: readonly AddressPool[] = [
-  ...Array.from({ length: 15 }, (_, i) => ({ base: `172.${17 + i}.0.0/16`, size: 16 })),
-  { base: "192.168.0.0/16", size: 20 },
-];
-
-/** The first subnet of the pools that touches none of `used`. Throws kind "unavailable" where there is none left. */
-export function pickSubnet(pools: readonly AddressPool[], used: readonly Ipv4Prefix[]): Ipv4Prefix {
-  for (const { base, size } of pools) {
-    const pool = parsePrefix(base);
-    if (pool === undefined || size < pool.prefix || size > 30) {
-      throw new EngineError("invalid", `invalid address pool ${base} with subnets of size ${size}`);
-    }
-    const end = lastOf(pool);
-    for (let address = networkOf(pool).address; address < end; address += sizeOf(size)) {
-      const subnet = { address, prefix: size };
-      if (!used.some((other) => overlap(other, subnet))) return subnet;
-    }
-  }
-  throw new EngineError("unavailable", "all predefined address pools have been fully subnetted");
-}
-
-/** The addresses of one network that are in use. Lives in memory: sandboxes are what is persisted. */
+/** The addresses in use. Lives in memory: sandboxes are what is persisted. */
 export class AddressSpace {
-  readonly subnet: Ipv4Prefix;
-  readonly #range: Ipv4Prefix;
+  readonly subnet: IpPrefix;
+  readonly #range: IpPrefix;
   readonly #label: string;
-  readonly #used: Set<number>;
+  readonly #used: Set<bigint>;
 
-  /** `range` limits what `take` picks; `reserved` is never handed out; `label` names the network in messages. */
-  constructor(subnet: Ipv4Prefix, range: Ipv4Prefix | undefined, reserved: readonly number[], label: string) {
-    this.subnet = subnet;
-    this.#range = range ?? subnet;
+  /** Gateway and reserved addresses are never handed out; `label` names the network in messages. */
+  constructor({ subnet, range, gateway, reserved }: SubnetConfig, label: string) {
+    this.subnet = prefixOf(subnet);
+    this.#range = range === undefined ? this.subnet : prefixOf(range);
     this.#label = label;
-    this.#used = new Set([...reserved, networkOf(subnet).address, lastOf(subnet)]);
+    const taken = [...reserved, ...(gateway === "" ? [] : [gateway])].map((text) => addressOf(text).value);
+    // The first means all routers of the subnet in IPv6 and is an old broadcast address in IPv4.
+    this.#used = new Set([...taken, networkOf(this.subnet).value]);
+    if (this.subnet.family === 4) this.#used.add(lastOf(this.subnet).value);
   }
 
   /** The lowest free address. Throws kind "unavailable" where all are taken. */
-  take(): number {
-    const end = lastOf(this.#range);
-    for (let address = networkOf(this.#range).address; address <= end; address++) {
-      if (this.#used.has(address)) continue;
-      this.#used.add(address);
-      return address;
+  take(): string {
+    const { family } = this.subnet;
+    const end = lastOf(this.#range).value;
+    for (let value = networkOf(this.#range).value; value <= end; value++) {
+      if (this.#used.has(value)) continue;
+      this.#used.add(value);
+      return formatAddress({ family, value });
     }
-    throw new EngineError("unavailable", `no available IPv4 addresses on this network's address pools: ${this.#label}`);
+    throw new EngineError(
+      "unavailable",
+      `no available IPv${family} addresses on this network's address pools: ${this.#label}`,
+    );
   }
 
   /** Takes this one. Throws kind "forbidden" where it is in use, "invalid" where it lies outside the subnet. */
-  claim(address: number): void {
+  claim(text: string): void {
+    const address = addressOf(text);
     if (!contains(this.subnet, address)) {
-      throw new EngineError("invalid", `no configured subnet contains IP address ${formatIpv4(address)}`);
+      throw new EngineError("invalid", `no configured subnet contains IP address ${text}`);
     }
-    if (this.#used.has(address)) throw new EngineError("forbidden", "Address already in use");
-    this.#used.add(address);
+    if (this.#used.has(address.value)) throw new EngineError("forbidden", "Address already in use");
+    this.#used.add(address.value);
   }
 
-  giveBack(address: number): void {
-    this.#used.delete(address);
+  giveBack(text: string): void {
+    this.#used.delete(addressOf(text).value);
   }
 }

@@ -1,20 +1,24 @@
 /** What the kernel has of each bridge network: device, index, addresses in use. */
+import { addressOf, type IpFamily } from "#lib/ip.ts";
 import { findLink } from "#linux/netlink-link.ts";
 import { deleteNeighbour } from "#linux/netlink-route.ts";
 import type { Netlink } from "#linux/netlink.ts";
 import { ENOENT, hasErrno } from "#linux/syscall-error.ts";
 import { AddressSpace } from "./address-space.ts";
 import { bridgePorts, ensureBridge, removeBridge } from "./bridges.ts";
-import type { Firewall, FirewallNetwork } from "./firewall.ts";
+import type { FirewallNetwork } from "./firewall-table.ts";
+import type { Firewall } from "./firewall.ts";
 import { ParentLinks } from "./parent-links.ts";
 import type { BridgeNetwork } from "./plan.ts";
+import { enableForwarding } from "./sysctls.ts";
 
 /** A network that is up. */
 export interface LiveBridge {
   network: BridgeNetwork;
   /** Of the bridge; 0 where interfaces ride on a parent. */
   index: number;
-  addresses: AddressSpace;
+  /** Of the families that the network has. */
+  addresses: Partial<Record<IpFamily, AddressSpace>>;
 }
 
 export class BridgeNetworks {
@@ -38,16 +42,20 @@ export class BridgeNetworks {
     return findLink(this.#netlink, device) !== undefined;
   }
 
-  /** Makes or repairs the device and opens an empty address space, without telling the firewall. */
+  /** Makes or repairs the device and opens empty address spaces, without telling the firewall. */
   raise(network: BridgeNetwork): LiveBridge {
     const { id, name, bridge } = network;
-    const { parent, device } = bridge;
+    const { parent, device, ipv4, ipv6 } = bridge;
     const index = parent === undefined ? ensureBridge(this.#netlink, bridge) : 0;
-    const reserved = [bridge.gateway, ...bridge.reserved];
-    const live = {
+    if (parent === undefined && ipv6 !== undefined) enableForwarding(6);
+    const label = `${name} (${id})`;
+    const live: LiveBridge = {
       network,
       index,
-      addresses: new AddressSpace(bridge.subnet, bridge.range, reserved, `${name} (${id})`),
+      addresses: {
+        ...(ipv4 !== undefined && { 4: new AddressSpace(ipv4, label) }),
+        ...(ipv6 !== undefined && { 6: new AddressSpace(ipv6, label) }),
+      },
     };
     this.#live.set(id, live);
     // Containers of the network are known even while its parent is gone: it may come back.
@@ -80,10 +88,10 @@ export class BridgeNetworks {
   }
 
   /** Forgets which MAC an address had, so that the next one to use it is found at once. */
-  forgetNeighbour(live: LiveBridge, address: number): void {
+  forgetNeighbour(live: LiveBridge, address: string): void {
     if (live.network.bridge.parent !== undefined) return;
     try {
-      this.#netlink.execute(deleteNeighbour(live.index, address));
+      this.#netlink.execute(deleteNeighbour(live.index, addressOf(address)));
     } catch (error) {
       if (!hasErrno(error, ENOENT)) throw error;
     }
@@ -106,6 +114,14 @@ export class BridgeNetworks {
 }
 
 export function firewallNetwork({ internal, bridge }: BridgeNetwork): FirewallNetwork {
-  const { device, subnet, connected, masquerade } = bridge;
-  return { device, subnet, internal, connected, masquerade };
+  const { device, ipv4, ipv6, connected, masquerade, trusted } = bridge;
+  return {
+    device,
+    internal,
+    connected,
+    masquerade,
+    ...(ipv4 !== undefined && { ipv4 }),
+    ...(ipv6 !== undefined && { ipv6 }),
+    ...(trusted !== undefined && { trusted }),
+  };
 }

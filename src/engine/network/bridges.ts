@@ -1,43 +1,37 @@
-/** Makes and removes the bridge device of a network, and repairs one that lost its address or its options. */
-import { readFileSync, writeFileSync } from "node:fs";
+/** Makes and removes the bridge device of a network, and repairs one that lost an address or its options. */
 import { EngineError } from "#lib/errors.ts";
-import type { Ipv4Prefix } from "#lib/ipv4.ts";
+import { addressOf, formatPrefix, type IpFamily, type IpPrefix, overlap, prefixOf } from "#lib/ip.ts";
 import { changeLink, createBridge, deleteLink, findLink, listLinks } from "#linux/netlink-link.ts";
-import { addAddress, deleteAddress, listAddresses, listRoutes } from "#linux/netlink-route.ts";
+import { addAddress, deleteAddress, listAddresses } from "#linux/netlink-route.ts";
 import type { Netlink } from "#linux/netlink.ts";
 import { ENODEV, hasErrno } from "#linux/syscall-error.ts";
+import { FAMILIES, subnetOf } from "./families.ts";
 import { macOf } from "./names.ts";
 import type { BridgeConfig } from "./store.ts";
+import { hasIpv6, writeSysctl } from "./sysctls.ts";
 
 /**
- * Brings the device to what `config` says and answers its index. Idempotent.
- * Throws kind "conflict" where the name belongs to something that is no bridge.
+ * Brings the device to what `config` says and answers its index. Idempotent. Throws kind "conflict" where the name
+ * belongs to something that is no bridge, "unavailable" for a network of IPv6 where the kernel has none.
  */
 export function ensureBridge(netlink: Netlink, config: BridgeConfig): number {
-  const { device, gateway, subnet, mtu } = config;
+  const { device, ipv4, ipv6, mtu } = config;
   let link = findLink(netlink, device);
   if (link === undefined) {
     // The address is given, so that it does not follow the ports and upset neighbours' caches.
-    netlink.execute(createBridge({ name: device, mac: macOf({ address: gateway }), ...(mtu === 0 ? {} : { mtu }) }));
+    const mac = macOf([ipv4?.gateway, ipv6?.gateway, ipv4?.subnet, ipv6?.subnet].find(Boolean)?.split("/")[0] ?? "::");
+    netlink.execute(createBridge({ name: device, mac, ...(mtu === 0 ? {} : { mtu }) }));
     link = findLink(netlink, device);
   }
   if (link === undefined) throw new EngineError("internal", `cannot create the bridge ${device}: it vanished`);
   if (link.kind !== "bridge") {
     throw new EngineError("conflict", `cannot use ${device} as a bridge: this host has an interface of that name`);
   }
-  const wanted = { address: gateway, prefix: subnet.prefix };
-  const stale = listAddresses(netlink, link.index).filter(
-    (one) => one.address !== gateway || one.prefix !== subnet.prefix,
-  );
-  netlink.execute(
-    ...stale.map((one) => deleteAddress(one.index, one)),
-    addAddress(link.index, wanted),
-    changeLink(link.index, { up: true }),
-  );
+  setIpv6(device, addressFor(config, 6) !== undefined);
+  for (const family of FAMILIES) setAddress(netlink, link.index, family, addressFor(config, family));
+  netlink.execute(changeLink(link.index, { up: true }));
   // Lets 127.0.0.1 on the host reach published ports; the raw chain keeps containers from using it.
   writeSysctl(`net/ipv4/conf/${device}/route_localnet`, "1");
-  // The bridge itself needs no IPv6, and without it no neighbour can configure it by router advertisements.
-  writeSysctl(`net/ipv6/conf/${device}/disable_ipv6`, "1");
   return link.index;
 }
 
@@ -57,33 +51,41 @@ export function bridgePorts(netlink: Netlink, bridge: number): string[] {
     .map(({ name }) => name);
 }
 
-/** Subnets that this host reaches already, the default route left out. */
-export function routedSubnets(netlink: Netlink): Ipv4Prefix[] {
-  const routes = listRoutes(netlink)
-    .map(({ destination }) => destination)
-    .filter(({ prefix }) => prefix > 0);
-  return [...routes, ...listAddresses(netlink)];
+/** The address that the device has of a family, with its prefix. */
+function addressFor(config: BridgeConfig, family: IpFamily): IpPrefix | undefined {
+  const subnet = subnetOf(config, family);
+  if (subnet === undefined || subnet.gateway === "" || subnet.mode === "isolated") return undefined;
+  if (family === 4 && config.withoutAddress === true) return undefined;
+  return { ...addressOf(subnet.gateway), bits: prefixOf(subnet.subnet).bits };
 }
 
-/** Turns on forwarding, without which no container reaches anything. */
-export function enableForwarding(): void {
-  writeSysctl("net/ipv4/ip_forward", "1");
+/**
+ * Without IPv6 no neighbour can configure the bridge by router advertisements, with it they are not heeded. Its address
+ * on the link, which asks for neighbours' MACs, can be used at once.
+ */
+function setIpv6(device: string, on: boolean): void {
+  if (!hasIpv6()) {
+    if (on) throw new EngineError("unavailable", `cannot use IPv6 on ${device}: this kernel has none`);
+    return;
+  }
+  const folder = `net/ipv6/conf/${device}`;
+  if (on) {
+    writeSysctl(`${folder}/accept_ra`, "0");
+    writeSysctl(`${folder}/accept_dad`, "0");
+  }
+  writeSysctl(`${folder}/disable_ipv6`, on ? "0" : "1");
 }
 
-function writeSysctl(name: string, value: string): void {
-  const path = `/proc/sys/${name}`;
-  let before: string;
-  try {
-    before = readFileSync(path, "utf8").trim();
-  } catch (error) {
-    // A kernel without IPv6 has none of its files.
-    if (name.startsWith("net/ipv6/")) return;
-    throw new EngineError("internal", `cannot read ${path}`, { cause: error });
-  }
-  if (before === value) return;
-  try {
-    writeFileSync(path, value);
-  } catch (cause) {
-    throw new EngineError("internal", `cannot set ${name.replaceAll("/", ".")} to ${value}`, { cause });
-  }
+function setAddress(netlink: Netlink, index: number, family: IpFamily, wanted: IpPrefix | undefined): void {
+  const shown = wanted === undefined ? "" : formatPrefix(wanted);
+  const stale = listAddresses(netlink, family, index).filter(
+    (one) => formatPrefix(one) !== shown && !overlap(one, LINK_LOCAL),
+  );
+  netlink.execute(
+    ...stale.map((one) => deleteAddress(index, one)),
+    ...(wanted === undefined ? [] : [addAddress(index, wanted)]),
+  );
 }
+
+/** The kernel's own; those of a network there are chosen by the user and differ in nothing that matters. */
+const LINK_LOCAL = prefixOf("fe80::/64");

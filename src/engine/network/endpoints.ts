@@ -1,16 +1,19 @@
 /** Makes endpoints, leads routes and ports to them, and takes them apart without anyone waiting for the kernel. */
-import { formatIpv4, parseIpv4 } from "#lib/ipv4.ts";
+import { EngineError } from "#lib/errors.ts";
+import { addressOf, type IpFamily, type IpPrefix } from "#lib/ip.ts";
 import type { Logger } from "#lib/log.ts";
 import { forgetFlows } from "#linux/netlink-netfilter.ts";
 import type { Netlink } from "#linux/netlink.ts";
-import type { BridgeNetworks } from "./bridge-networks.ts";
+import type { BridgeNetworks, LiveBridge } from "./bridge-networks.ts";
+import { addressIn, FAMILIES, familyOfText, gatewayIn, subnetOf } from "./families.ts";
+import type { PortTarget } from "./firewall-table.ts";
 import type { Firewall } from "./firewall.ts";
-import type { SandboxLinks, SandboxNamespace } from "./links.ts";
+import { type Gateways, leadsOut } from "./gateways.ts";
+import type { SandboxLinks, SandboxNamespace, Way } from "./links.ts";
 import { macOf, randomId, vethName } from "./names.ts";
 import { hasOwnMac, isPassthru, leadsPorts, wayOut } from "./parent-config.ts";
-import { type Attachment, type BridgeNetwork, gatewayOf } from "./plan.ts";
+import type { Attachment, BridgeNetwork } from "./plan.ts";
 import type { PublishedPort } from "./ports.ts";
-import { EngineError } from "#lib/errors.ts";
 import type { Endpoint } from "./types.ts";
 
 export interface EndpointParts {
@@ -41,21 +44,22 @@ export class Endpoints {
     this.#parts = parts;
   }
 
-  /** Leases an address and makes the interface. With an error nothing is left. */
-  attach(
+  /** Leases addresses and makes the interface. With an error nothing is left. */
+  async attach(
     namespace: { path: string; socket: Netlink },
     attachment: Attachment,
     name: string,
     container: ContainerNames,
-  ): Endpoint {
-    const endpoint = this.#attach(namespace, attachment.network, name, attachment);
+  ): Promise<Endpoint> {
+    const endpoint = await this.#attach(namespace, attachment.network, name, attachment);
     return named(endpoint, attachment.aliases, container);
   }
 
   /** As `attach`, for a container that is not known yet. */
-  attachSpare(namespace: SandboxNamespace, network: BridgeNetwork): Endpoint {
-    const endpoint = this.#attach(namespace, network, `${network.bridge.interfacePrefix}0`, {});
-    this.route(namespace.socket, endpoint, false);
+  async attachSpare(namespace: SandboxNamespace, network: BridgeNetwork): Promise<Endpoint> {
+    const name = `${network.bridge.interfacePrefix}0`;
+    const endpoint = await this.#attach(namespace, network, name, { addresses: {} });
+    this.route(namespace.socket, { 4: endpoint, 6: endpoint }, false);
     return endpoint;
   }
 
@@ -66,51 +70,55 @@ export class Endpoints {
     this.#giveBack(endpoint);
   }
 
-  /** Which endpoint the default route and the published ports belong to. */
-  gate(endpoints: readonly Endpoint[], priorities: Readonly<Record<string, number>>): Endpoint | undefined {
-    const candidates = endpoints.map((endpoint) => ({
-      endpoint,
-      internal: endpoint.gateway === "" && endpoint.routesByLink !== true,
-      gatewayPriority: priorities[endpoint.endpointId] ?? 0,
-      name: endpoint.networkName,
-    }));
-    return gatewayOf(candidates)?.endpoint;
+  route(socket: Netlink, gateways: Gateways, hadRoute: boolean): void {
+    for (const family of FAMILIES) this.#parts.links.route(socket, family, wayOf(gateways[family], family), hadRoute);
   }
 
-  route(socket: Netlink, gate: Endpoint | undefined, hadRoute: boolean): void {
-    const gateway = gate?.routesByLink === true ? 0 : parseIpv4(gate?.gateway ?? "");
-    const to = gate === undefined || gateway === undefined ? undefined : { gateway, interface: gate.interface };
-    this.#parts.links.route(socket, to, hadRoute);
-  }
-
-  /** Leads published ports to an endpoint. All or none; no port leads past a parent interface. */
-  lead(ports: readonly PublishedPort[], gate: Endpoint): void {
-    if (ports.length === 0 || !leadsPorts(gate)) return;
-    const containerAddress = parseIpv4(gate.ipAddress) ?? 0;
-    this.#parts.links.allowHairpin(gate.hostInterface);
-    this.#parts.firewall.publish(ports.map((port) => ({ ...port, containerAddress })));
+  /** Leads published ports to the endpoints of their family. All or none; no port leads past a parent interface. */
+  lead(ports: readonly PublishedPort[], gateways: Gateways): void {
+    const targets = this.targets(ports, gateways);
+    if (targets.length === 0) return;
+    const interfaces = new Set(targets.map(({ hostAddress }) => gateways[familyOfText(hostAddress)]?.hostInterface));
+    for (const one of interfaces) if (one !== undefined) this.#parts.links.allowHairpin(one);
+    this.#parts.firewall.publish(targets);
     this.#forgetFlows(ports);
   }
 
-  unlead(ports: readonly PublishedPort[]): void {
-    this.#parts.firewall.unpublish(ports);
+  /** Undoes `lead` with the same gateways. */
+  unlead(ports: readonly PublishedPort[], gateways: Gateways): void {
+    this.#parts.firewall.unpublish(this.targets(ports, gateways));
     this.#forgetFlows(ports);
+  }
+
+  /** Where ports lead; those of a family without a gateway lead nowhere. */
+  targets(ports: readonly PublishedPort[], gateways: Gateways): PortTarget[] {
+    return ports.flatMap((port) => {
+      const family = familyOfText(port.hostAddress);
+      const gateway = gateways[family];
+      const containerAddress = gateway === undefined ? "" : addressIn(gateway, family);
+      if (gateway === undefined || containerAddress === "" || !leadsPorts(gateway)) return [];
+      const trusted = this.#parts.bridges.get(gateway.networkId)?.network.bridge.trusted ?? [];
+      return [{ ...port, containerAddress, open: port.hostPort === 0 || trusted.length > 0 }];
+    });
   }
 
   /** Ends, a moment later, what is connected to a container by ports that were its own. */
-  cut(ports: readonly PublishedPort[], containerAddress: string): void {
-    const target = parseIpv4(containerAddress) ?? 0;
-    for (const { protocol, hostPort } of ports) {
+  cut(ports: readonly PublishedPort[], gateways: Gateways): void {
+    for (const { protocol, hostPort, containerAddress } of this.targets(ports, gateways)) {
+      if (hostPort === 0) continue;
+      const target = addressOf(containerAddress);
       void this.#inBackground(`cannot end the connections of port ${hostPort}/${protocol}`, async () => {
         await Bun.sleep(0);
-        forgetFlows(this.#parts.netfilter, { protocol, port: hostPort, target });
+        forgetFlows(this.#parts.netfilter, { family: target.family, protocol, port: hostPort, target });
       });
     }
   }
 
   /** Removes a namespace with its endpoints in the background. Their addresses are free once the interfaces are gone. */
   dismantle(path: string, endpoints: readonly Endpoint[]): void {
-    const keys = endpoints.map(({ networkId, ipAddress }) => leaseKey(networkId, ipAddress));
+    const keys = endpoints.flatMap((endpoint) =>
+      FAMILIES.map((family) => leaseKey(endpoint.networkId, addressIn(endpoint, family))),
+    );
     const done = this.#inBackground(`cannot remove the network namespace ${path}`, async () => {
       const { links } = this.#parts;
       await this.#removeChildren(path, endpoints);
@@ -140,12 +148,12 @@ export class Endpoints {
 
   /** Ends when chosen addresses that a removed endpoint still has are free: a container that restarts wants its own back. */
   async vacated(attachments: readonly Attachment[]): Promise<void> {
-    for (const { network, address } of attachments) {
+    for (const { network, addresses } of attachments) {
       // A parent in mode passthru carries one interface only.
       if (isPassthru(network.bridge.parent?.child)) {
         for (const [key, done] of this.#leaving) if (key.startsWith(network.id)) await done;
       }
-      if (address !== undefined) await this.#leaving.get(leaseKey(network.id, formatIpv4(address)));
+      for (const address of Object.values(addresses)) await this.#leaving.get(leaseKey(network.id, address));
     }
   }
 
@@ -154,45 +162,55 @@ export class Endpoints {
     while (this.#background.size > 0) await Promise.all(this.#background);
   }
 
-  #attach(
+  async #attach(
     namespace: { path: string; socket: Netlink },
     { id, name, internal, bridge }: BridgeNetwork,
     interfaceName: string,
-    chosen: { address?: number; mac?: string },
-  ): Endpoint {
+    chosen: Pick<Attachment, "addresses"> & { mac?: string },
+  ): Promise<Endpoint> {
     const live = this.#parts.bridges.get(id);
     if (live === undefined) throw new EngineError("not-found", `network ${name} not found`);
-    if (chosen.address !== undefined) live.addresses.claim(chosen.address);
-    const address = chosen.address ?? live.addresses.take();
+    const { parent, device } = bridge;
+    const { links, bridges } = this.#parts;
+    const leases = lease(live, chosen.addresses);
+    const bits = (family: IpFamily): number => live.addresses[family]?.subnet.bits ?? 0;
     const endpoint: Endpoint = {
       networkId: id,
       networkName: name,
       endpointId: randomId(),
       interface: interfaceName,
       hostInterface: bridge.parent === undefined ? vethName() : "",
-      ipAddress: formatIpv4(address),
-      prefixLength: bridge.subnet.prefix,
+      ipAddress: leases[4] ?? "",
+      prefixLength: bits(4),
+      ipv6Address: leases[6] ?? "",
+      ipv6PrefixLength: bits(6),
       ...wayOut(internal, bridge),
-      macAddress: chosen.mac ?? (hasOwnMac(bridge) ? macOf({ address }) : ""),
+      macAddress: chosen.mac ?? (hasOwnMac(bridge) ? macOf(leases[4] ?? leases[6] ?? "") : ""),
       aliases: [],
       dnsNames: [],
     };
+    const enable = async (): Promise<void> => {
+      // A router of the parent's network is the containers' own.
+      if (leases[6] !== undefined) await links.enableIpv6(namespace.path, interfaceName, parent === undefined);
+    };
     const common = {
       interface: interfaceName,
-      address: { address, prefix: endpoint.prefixLength },
+      addresses: Object.values(leases).map((address): IpPrefix => {
+        const { family, value } = addressOf(address);
+        return { family, value, bits: bits(family) };
+      }),
       mac: endpoint.macAddress,
       mtu: bridge.mtu,
     };
-    const { parent, device } = bridge;
-    const { links, bridges } = this.#parts;
     try {
       if (parent !== undefined) {
         const child = { ...common, device, child: parent.child };
-        return { ...endpoint, macAddress: bridges.parents.attach(namespace.path, namespace.socket, child) };
+        const mac = await bridges.parents.attach(namespace.path, namespace.socket, child, enable);
+        return { ...endpoint, macAddress: mac };
       }
       const { hostInterface } = endpoint;
       const veth = { ...common, bridge: live.index, hostInterface, isolated: !bridge.connected };
-      links.attach(namespace.path, namespace.socket, veth);
+      await links.attach(namespace.path, namespace.socket, veth, enable);
       return endpoint;
     } catch (error) {
       if (parent === undefined) links.detach(endpoint.hostInterface);
@@ -201,20 +219,23 @@ export class Endpoints {
     }
   }
 
-  #giveBack({ networkId, ipAddress, macAddress }: Endpoint): void {
-    const live = this.#parts.bridges.get(networkId);
-    const address = parseIpv4(ipAddress);
-    if (live === undefined || address === undefined) return;
-    if (macAddress !== macOf({ address })) this.#parts.bridges.forgetNeighbour(live, address);
-    live.addresses.giveBack(address);
+  #giveBack(endpoint: Endpoint): void {
+    const live = this.#parts.bridges.get(endpoint.networkId);
+    if (live === undefined) return;
+    for (const family of FAMILIES) {
+      const address = addressIn(endpoint, family);
+      if (address === "") continue;
+      if (endpoint.macAddress !== macOf(address)) this.#parts.bridges.forgetNeighbour(live, address);
+      live.addresses[family]?.giveBack(address);
+    }
   }
 
   #forgetFlows(ports: readonly PublishedPort[]): void {
-    for (const { protocol, hostPort } of ports) {
-      if (protocol !== "udp") continue;
+    for (const { protocol, hostPort, hostAddress } of ports) {
+      if (protocol !== "udp" || hostPort === 0) continue;
       void this.#inBackground(`cannot forget the flows of port ${hostPort}/udp`, async () => {
         await Bun.sleep(0);
-        forgetFlows(this.#parts.netfilter, { protocol, port: hostPort });
+        forgetFlows(this.#parts.netfilter, { family: familyOfText(hostAddress), protocol, port: hostPort });
       });
     }
   }
@@ -231,6 +252,33 @@ export class Endpoints {
 
 function leaseKey(networkId: string, address: string): string {
   return `${networkId} ${address}`;
+}
+
+/** An address of each family that the network has: the chosen one, or a free one. All or none. */
+function lease(live: LiveBridge, chosen: Attachment["addresses"]): Attachment["addresses"] {
+  const leases: Attachment["addresses"] = {};
+  try {
+    for (const family of FAMILIES) {
+      const space = live.addresses[family];
+      if (space === undefined) continue;
+      const address = chosen[family];
+      if (address !== undefined) space.claim(address);
+      leases[family] = address ?? space.take();
+    }
+    return leases;
+  } catch (error) {
+    for (const family of FAMILIES) {
+      const address = leases[family];
+      if (address !== undefined) live.addresses[family]?.giveBack(address);
+    }
+    throw error;
+  }
+}
+
+function wayOf(endpoint: Endpoint | undefined, family: IpFamily): Way | undefined {
+  if (endpoint === undefined || !leadsOut(endpoint, family)) return undefined;
+  const gateway = gatewayIn(endpoint, family);
+  return { gateway: gateway === "" ? undefined : addressOf(gateway), interface: endpoint.interface };
 }
 
 /** The endpoint with the names of its container. */

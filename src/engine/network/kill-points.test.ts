@@ -1,6 +1,6 @@
 /** A daemon that is killed at any step of joining or leaving a network: the next one's kernel is what its record says. */
 import { beforeAll, expect, test } from "bun:test";
-import { formatIpv4 } from "#lib/ipv4.ts";
+import { formatAddress } from "#lib/ip.ts";
 import { inPrivateNetwork, rerunInPrivateNetwork } from "#linux/namespace-testing.ts";
 import { listLinks } from "#linux/netlink-link.ts";
 import { listRoutes } from "#linux/netlink-route.ts";
@@ -43,14 +43,14 @@ async function both(net: TestNetwork): Promise<{ kernel: unknown; record: unknow
   const sandbox = net.service.sandbox(ID);
   using socket = new Netlink(await net.namespaces.netlinkSocketIn(sandbox?.netnsPath ?? ""));
   const links = listLinks(socket).filter(({ name }) => name !== "lo");
-  const routes = listRoutes(socket).filter(({ destination }) => destination.prefix === 0);
+  const routes = listRoutes(socket, 4).filter(({ destination }) => destination.bits === 0);
   const endpoints = sandbox?.endpoints ?? [];
   // The first by name, since none has a priority.
   const gate = endpoints.toSorted((a, b) => (a.networkName < b.networkName ? -1 : 1))[0];
   return {
     kernel: {
       links: links.map(({ name }) => name).toSorted(),
-      routes: routes.map(({ gateway }) => formatIpv4(gateway)),
+      routes: routes.map(({ gateway }) => (gateway === undefined ? "" : formatAddress(gateway))),
     },
     record: {
       links: endpoints.map((one) => one.interface).toSorted(),

@@ -1,13 +1,13 @@
 /** Makes what a sandbox consists of in the kernel: a namespace, and a veth pair per network. */
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Ipv4Prefix } from "#lib/ipv4.ts";
+import type { IpAddress, IpFamily, IpPrefix } from "#lib/ip.ts";
 import { closeFd, openPath } from "#linux/descriptor.ts";
 import type { NamespaceWorker } from "#linux/namespaces.ts";
 import { changeLink, changePort, createVeth, deleteLink, findLink } from "#linux/netlink-link.ts";
 import { addAddress, addDefaultRoute, deleteDefaultRoute } from "#linux/netlink-route.ts";
 import { Netlink } from "#linux/netlink.ts";
-import { ENODEV, ESRCH, hasErrno, SyscallError } from "#linux/syscall-error.ts";
+import { EAFNOSUPPORT, ENODEV, EOPNOTSUPP, ESRCH, hasErrno, SyscallError } from "#linux/syscall-error.ts";
 import type { Layout } from "#store/layout.ts";
 import { randomId } from "./names.ts";
 
@@ -24,7 +24,7 @@ export interface VethPlan {
   hostInterface: string;
   /** Name inside. */
   interface: string;
-  address: Ipv4Prefix;
+  addresses: readonly IpPrefix[];
   mac: string;
   /** 0: the kernel's default. */
   mtu: number;
@@ -32,7 +32,14 @@ export interface VethPlan {
   isolated: boolean;
 }
 
-const IPV6_DEFAULT = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
+/** A way out. */
+export interface Way {
+  /** Undefined: packets leave by the interface as they are. */
+  gateway: IpAddress | undefined;
+  interface: string;
+}
+
+const IPV6 = "/proc/sys/net/ipv6/conf";
 const ARP_NOTIFY = "/proc/sys/net/ipv4/conf/default/arp_notify";
 
 export class SandboxLinks {
@@ -40,10 +47,13 @@ export class SandboxLinks {
   readonly #namespaces: NamespaceWorker;
   readonly #layout: Layout;
   /**
-   * For interfaces made later: they get no IPv6 (::1 on loopback stays, as in Docker), and announce their MAC address
-   * when they come up, to neighbours that knew the address by another.
+   * For interfaces made later: they get no IPv6 before their network has it (::1 on loopback stays, as in Docker), and
+   * announce their MAC address when they come up, to neighbours that knew the address by another.
    */
-  readonly #sysctls = { [ARP_NOTIFY]: "1", ...(existsSync(IPV6_DEFAULT) ? { [IPV6_DEFAULT]: "1" } : {}) };
+  readonly #sysctls = {
+    [ARP_NOTIFY]: "1",
+    ...(existsSync(IPV6) ? { [`${IPV6}/default/disable_ipv6`]: "1", [`${IPV6}/default/ndisc_notify`]: "1" } : {}),
+  };
 
   /** `netlink` is a route socket of the host's namespace. */
   constructor(netlink: Netlink, namespaces: NamespaceWorker, layout: Layout) {
@@ -79,7 +89,7 @@ export class SandboxLinks {
   }
 
   /** Adds an interface, up and with its address. What is half-made goes with the namespace or by `detach`. */
-  attach(path: string, socket: Netlink, plan: VethPlan): void {
+  async attach(path: string, socket: Netlink, plan: VethPlan, prepare: () => Promise<void>): Promise<void> {
     const mtu = plan.mtu === 0 ? {} : { mtu: plan.mtu };
     const namespace = openPath(path, 0);
     try {
@@ -89,8 +99,19 @@ export class SandboxLinks {
       closeFd(namespace);
     }
     if (plan.isolated) this.#changePort(plan.hostInterface, { isolated: true });
+    await prepare();
     const index = indexOf(socket, plan.interface);
-    socket.execute(addAddress(index, plan.address), changeLink(index, { up: true }));
+    socket.execute(...plan.addresses.map((address) => addAddress(index, address)), changeLink(index, { up: true }));
+  }
+
+  /**
+   * Turns IPv6 on for an interface. Its address on the link can be used at once; with `alone` no neighbour gives it a
+   * route or an address by router advertisements.
+   */
+  async enableIpv6(path: string, interfaceName: string, alone: boolean): Promise<void> {
+    const folder = `${IPV6}/${interfaceName}`;
+    const quick = { [`${folder}/accept_dad`]: "0", [`${folder}/disable_ipv6`]: "0" };
+    await this.#namespaces.writeFilesIn(path, alone ? { [`${folder}/accept_ra`]: "0", ...quick } : quick);
   }
 
   /** With br_netfilter a redirected packet may leave by the port it came in, which a bridge forbids by default. */
@@ -98,16 +119,17 @@ export class SandboxLinks {
     this.#changePort(hostInterface, { hairpin: true });
   }
 
-  /** Makes `gateway` (0: the link alone) the way to everywhere else, through `interface`; undefined leaves no way. */
-  route(socket: Netlink, to: { gateway: number; interface: string } | undefined, hadRoute: boolean): void {
+  /** Makes `to` the way to everywhere else in its family; undefined leaves no way. */
+  route(socket: Netlink, family: IpFamily, to: Way | undefined, hadRoute: boolean): void {
     if (hadRoute) {
       try {
-        socket.execute(deleteDefaultRoute());
+        socket.execute(deleteDefaultRoute(family));
       } catch (error) {
-        if (!hasErrno(error, ESRCH)) throw error;
+        // There was none, or the kernel has no such family.
+        if (!hasErrno(error, ESRCH, EOPNOTSUPP, EAFNOSUPPORT)) throw error;
       }
     }
-    if (to !== undefined) socket.execute(addDefaultRoute(to.gateway, indexOf(socket, to.interface)));
+    if (to !== undefined) socket.execute(addDefaultRoute(family, to.gateway, indexOf(socket, to.interface)));
   }
 
   /** Sets another MAC address before anybody has learnt the first. */

@@ -2,6 +2,8 @@
 import { EngineError } from "#lib/errors.ts";
 import type { Netlink } from "#linux/netlink.ts";
 import { type Endpoints, named } from "./endpoints.ts";
+import { addressesOf } from "./families.ts";
+import { chooseGateways, gatewaysOf, namedGateways, sameGateways } from "./gateways.ts";
 import { hostsText } from "./hosts.ts";
 import type { SandboxLinks } from "./links.ts";
 import type { Attachment } from "./plan.ts";
@@ -46,20 +48,20 @@ export class Membership {
     await endpoints.vacated([attachment]);
     await this.#parts.resolver.prepare(containerId, path, [network]);
     using socket = await links.enter(path);
+    const { interfacePrefix } = network.bridge;
+    const taken = new Set(before.endpoints.map((endpoint) => endpoint.interface));
+    let number = 0;
+    while (taken.has(`${interfacePrefix}${number}`)) number++;
+    const names = { containerId, name: before.containerName, hostname: before.hostname };
+    const endpoint = await endpoints.attach({ path, socket }, attachment, `${interfacePrefix}${number}`, names);
+    using undo = new DisposableStack();
     const sandbox = store.sandboxes.get(containerId);
+    if (sandbox !== undefined) undo.defer(() => this.settle(socket, sandbox));
+    undo.defer(() => endpoints.detach(socket, endpoint));
     if (sandbox === undefined) {
       this.#parts.resolver.forget(containerId);
       return undefined;
     }
-    const { interfacePrefix } = network.bridge;
-    const taken = new Set(sandbox.endpoints.map((endpoint) => endpoint.interface));
-    let number = 0;
-    while (taken.has(`${interfacePrefix}${number}`)) number++;
-    const names = { containerId, name: sandbox.containerName, hostname: sandbox.hostname };
-    const endpoint = endpoints.attach({ path, socket }, attachment, `${interfacePrefix}${number}`, names);
-    using undo = new DisposableStack();
-    undo.defer(() => this.settle(socket, sandbox));
-    undo.defer(() => endpoints.detach(socket, endpoint));
     this.#change(socket, sandbox, {
       ...sandbox,
       endpoints: [...sandbox.endpoints, endpoint],
@@ -104,28 +106,29 @@ export class Membership {
     store.putSandbox({ ...sandbox, containerName, endpoints });
   }
 
-  /** Leads default route and ports to the endpoint that has them by the record, in the namespace of `socket`. */
+  /** Leads default routes and ports to the endpoints that have them by the record, in the namespace of `socket`. */
   settle(socket: Netlink, sandbox: SandboxRecord): void {
     const { store, endpoints } = this.#parts;
     const { unsettled: _, ...settled } = sandbox;
-    const gate = sandbox.endpoints.find(({ endpointId }) => endpointId === sandbox.gatewayEndpoint);
-    endpoints.route(socket, gate, true);
-    endpoints.unlead(sandbox.published);
-    if (gate !== undefined) endpoints.lead(sandbox.published, gate);
+    const gateways = gatewaysOf(sandbox);
+    endpoints.route(socket, gateways, true);
+    endpoints.lead(sandbox.published, gateways);
     store.putSandbox(settled);
   }
 
-  /** Stores a sandbox whose endpoints changed, does `work`, and moves route and ports to the endpoint that now has them. */
+  /** Stores a sandbox whose endpoints changed, does `work`, and moves routes and ports to the endpoints that now have them. */
   #change(socket: Netlink, before: SandboxRecord, changed: SandboxRecord, work: () => void = () => {}): void {
     const { store, endpoints } = this.#parts;
-    const { gatewayEndpoint: _, ...rest } = changed;
-    const gate = endpoints.gate(rest.endpoints, rest.priorities);
-    const addresses = rest.endpoints.map(({ ipAddress }) => ipAddress);
+    const { gatewayEndpoint: _four, gatewayEndpoint6: _six, ...rest } = changed;
+    const gateways = chooseGateways(rest.endpoints, rest.priorities);
+    const addresses = rest.endpoints.flatMap(addressesOf);
     const hosts = hostsText({ ...rest, addresses, extra: rest.extraHosts });
-    const after = { ...rest, hosts, ...(gate === undefined ? {} : { gatewayEndpoint: gate.endpointId }) };
-    const moves = gate?.endpointId !== before.gatewayEndpoint;
+    const after = { ...rest, hosts, ...namedGateways(gateways) };
+    const moves = !sameGateways(gateways, gatewaysOf(before));
     store.putSandbox(moves ? { ...after, unsettled: true } : after);
     work();
-    if (moves) this.settle(socket, after);
+    if (!moves) return;
+    endpoints.unlead(before.published, gatewaysOf(before));
+    this.settle(socket, after);
   }
 }

@@ -1,6 +1,6 @@
 /** Names of what a daemon puts into the kernel, chosen so that several daemons live side by side. */
 import { createHash, randomBytes } from "node:crypto";
-import type { Ipv4Prefix } from "#lib/ipv4.ts";
+import { addressBytes, addressOf } from "#lib/ip.ts";
 
 const DEFAULT_EXEC_ROOT = "/run/berth";
 
@@ -25,11 +25,15 @@ export function vethName(): string {
   return `veth${randomBytes(4).toString("hex").slice(0, 7)}`;
 }
 
-/** Docker's MAC address of an IPv4 address: equal addresses keep neighbours' caches true. */
-export function macOf({ address }: Pick<Ipv4Prefix, "address">): string {
-  return ["02", "42", ...[24, 16, 8, 0].map((shift) => ((address >>> shift) & 255).toString(16).padStart(2, "0"))].join(
-    ":",
-  );
+/** Made of the address, as Docker does for IPv4: equal addresses keep neighbours' caches true. */
+export function macOf(text: string): string {
+  const address = addressOf(text);
+  const bytes = addressBytes(address);
+  const hex =
+    address.family === 4
+      ? `0242${Buffer.from(bytes).toString("hex")}`
+      : `02${createHash("sha256").update(bytes).digest("hex").slice(0, 10)}`;
+  return hex.replaceAll(/(..)(?!$)/g, "$1:");
 }
 
 /** What a device name may be: it is written into nftables scripts and into paths below /proc. */

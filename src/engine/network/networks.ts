@@ -6,21 +6,24 @@ import type {
   NetworkInspect,
   NetworksPruneResponse,
 } from "#api/types/network.ts";
-import { EngineError } from "#lib/errors.ts";
-import { contains, formatIpv4, formatPrefix, type Ipv4Prefix, networkOf, overlap, parsePrefix } from "#lib/ipv4.ts";
+import { EngineError, errorKind } from "#lib/errors.ts";
+import { type IpFamily, type IpPrefix, overlap, prefixOf } from "#lib/ip.ts";
 import type { Logger } from "#lib/log.ts";
 import type { Netlink } from "#linux/netlink.ts";
-import { DOCKER_POOLS, pickSubnet } from "./address-space.ts";
+import { pickSubnet, poolsOf } from "./address-pools.ts";
 import type { BridgeNetworks } from "./bridge-networks.ts";
-import { routedSubnets } from "./bridges.ts";
+import { defaultBridgeOptions } from "./bridge-options.ts";
+import { defaultBridge, defaultBridgeIpam } from "./default-bridge.ts";
+import { FAMILIES, subnetOf } from "./families.ts";
 import type { ForwardGuard } from "./forward-guard.ts";
 import { randomId } from "./names.ts";
-import { defaultBridgeOptions, networkFromBody, PREDEFINED } from "./network-config.ts";
+import { networkFromBody, PREDEFINED } from "./network-config.ts";
 import { type Filters, matcher, olderThan } from "./network-filters.ts";
 import { assertShares, vlanOf } from "./parent-config.ts";
 import type { ParentDevice } from "./parent-links.ts";
 import { lookup } from "./plan.ts";
-import type { BridgeConfig, NetworkRecord, NetworkStore } from "./store.ts";
+import { reservedSubnets } from "./reserved-subnets.ts";
+import type { NetworkRecord, NetworkStore } from "./store.ts";
 import type { NetworkOptions } from "./types.ts";
 
 export interface NetworksParts {
@@ -62,7 +65,7 @@ export class Networks {
             EndpointID: endpoint.endpointId,
             MacAddress: endpoint.macAddress,
             IPv4Address: endpoint.ipAddress === "" ? "" : `${endpoint.ipAddress}/${endpoint.prefixLength}`,
-            IPv6Address: "",
+            IPv6Address: endpoint.ipv6Address === "" ? "" : `${endpoint.ipv6Address}/${endpoint.ipv6PrefixLength}`,
           },
         ]),
     );
@@ -70,15 +73,16 @@ export class Networks {
   }
 
   create(body: NetworkCreateBody): NetworkCreateResponse {
-    const { store, netlink, bridges, guard, options, emit } = this.#parts;
-    const record = networkFromBody(body, () => pickSubnet(options.pools ?? DOCKER_POOLS, this.#usedSubnets(netlink)));
+    const { store, bridges, guard, emit } = this.#parts;
+    const record = networkFromBody(body, (family) => this.#freeSubnet(family));
     const networks = [...store.networks.values()];
     if (networks.some(({ name }) => name === record.name)) {
       throw new EngineError("conflict", `network with name ${record.name} already exists`);
     }
     const { bridge } = record;
     if (bridge === undefined) throw new EngineError("internal", `network ${record.name} has no bridge`);
-    if (networks.some((other) => other.bridge !== undefined && overlap(other.bridge.subnet, bridge.subnet))) {
+    for (const subnet of FAMILIES.flatMap((family) => subnetOf(bridge, family) ?? [])) {
+      if (!this.#ownSubnets().some((other) => overlap(other, prefixOf(subnet.subnet)))) continue;
       throw new EngineError("forbidden", "invalid pool request: Pool overlaps with other one on this address space");
     }
     if (bridge.parent !== undefined) this.#claimParent({ ...bridge, parent: bridge.parent }, networks);
@@ -146,7 +150,7 @@ export class Networks {
 
   /** Makes what is missing of bridge, host and none, and follows changed settings of the bridge while the bridge is unused. */
   ensurePredefined(): void {
-    const { store, log } = this.#parts;
+    const { store, device, options, log } = this.#parts;
     for (const [name, driver] of [
       ["host", "host"],
       ["none", "null"],
@@ -154,7 +158,7 @@ export class Networks {
       if (store.find(name) === undefined) store.putNetwork(predefined(name, driver));
     }
     const before = store.find("bridge");
-    const wanted = this.#defaultBridge(before?.bridge);
+    const wanted = defaultBridge(device, options, before?.bridge, (family) => this.#freeSubnet(family));
     if (Bun.deepEquals(before?.bridge, wanted)) return;
     if (before?.bridge !== undefined) {
       if (store.attached(before.id).length > 0) {
@@ -163,55 +167,37 @@ export class Networks {
       }
       this.#parts.bridges.remove({ ...before, bridge: before.bridge });
     }
-    const config = [
-      {
-        Subnet: formatPrefix(networkOf(wanted.subnet)),
-        ...(wanted.range !== undefined && { IPRange: formatPrefix(wanted.range) }),
-        Gateway: formatIpv4(wanted.gateway),
-      },
-    ];
     store.putNetwork({
       ...(before ?? predefined("bridge", "bridge")),
       options: defaultBridgeOptions(wanted),
-      ipam: { Driver: "default", Options: null, Config: config },
+      ipam: defaultBridgeIpam(wanted),
       bridge: wanted,
     });
   }
 
-  #defaultBridge(before: BridgeConfig | undefined): BridgeConfig {
-    const { device, options, netlink } = this.#parts;
-    const { range, ...asked } = options.defaultBridge ?? {};
-    const fixed = {
-      device,
-      reserved: [],
-      connected: true,
-      masquerade: true,
-      mtu: 0,
-      hostBinding: 0,
-      interfacePrefix: "eth",
-      ...asked,
-      ...(range !== undefined && { range }),
-    };
-    if (options.bip !== undefined) {
-      const bip = parsePrefix(options.bip);
-      if (bip === undefined || bip.prefix > 30 || networkOf(bip).address === bip.address) {
-        throw new EngineError(
-          "invalid",
-          `invalid --bip ${options.bip}: give an address with its prefix, as 192.168.5.1/24`,
-        );
-      }
-      return within({ ...fixed, subnet: networkOf(bip), gateway: bip.address });
+  /**
+   * One that touches nothing this host reaches. Where the pools have none such left, one that only networks behind
+   * others may have: a VPN that claims all private addresses must not end all networks.
+   */
+  #freeSubnet(family: IpFamily): IpPrefix {
+    const { options, netlink } = this.#parts;
+    const pools = poolsOf(options.pools, options.hostId ?? "");
+    const { near, far } = reservedSubnets(netlink, family);
+    const own = this.#ownSubnets();
+    try {
+      return pickSubnet(pools, family, [...near, ...far, ...own]);
+    } catch (error) {
+      if (errorKind(error) !== "unavailable") throw error;
+      return pickSubnet(pools, family, [...near, ...own]);
     }
-    if (before !== undefined) return within({ ...fixed, subnet: before.subnet, gateway: before.gateway });
-    const subnet = pickSubnet(options.pools ?? DOCKER_POOLS, this.#usedSubnets(netlink));
-    return within({ ...fixed, subnet, gateway: subnet.address + 1 });
   }
 
-  #usedSubnets(netlink: Netlink): Ipv4Prefix[] {
-    const own = [...this.#parts.store.networks.values()].flatMap(({ bridge }) =>
-      bridge === undefined ? [] : [bridge.subnet],
+  #ownSubnets(): IpPrefix[] {
+    return [...this.#parts.store.networks.values()].flatMap(({ bridge }) =>
+      bridge === undefined
+        ? []
+        : FAMILIES.flatMap((family) => subnetOf(bridge, family) ?? []).map(({ subnet }) => prefixOf(subnet)),
     );
-    return [...routedSubnets(netlink), ...own];
   }
 
   /** Marks the parent as ours where we shall make it, or did for another network. Throws where it cannot serve. */
@@ -240,15 +226,6 @@ export class Networks {
   }
 }
 
-function within(bridge: BridgeConfig): BridgeConfig {
-  const { range, subnet } = bridge;
-  if (range === undefined || (contains(subnet, range.address) && range.prefix >= subnet.prefix)) return bridge;
-  throw new EngineError(
-    "invalid",
-    `invalid --fixed-cidr ${formatPrefix(range)}: it is no part of the default bridge's subnet ${formatPrefix(subnet)}`,
-  );
-}
-
 function predefined(name: string, driver: NetworkRecord["driver"]): NetworkRecord {
   return {
     id: randomId(),
@@ -256,7 +233,6 @@ function predefined(name: string, driver: NetworkRecord["driver"]): NetworkRecor
     driver,
     created: new Date().toISOString(),
     ipam: { Driver: "default", Options: null, Config: null },
-    chosenSubnet: false,
     internal: false,
     attachable: false,
     options: {},
@@ -271,8 +247,8 @@ function describe(network: NetworkRecord, containers: Record<string, EndpointRes
     Created: network.created,
     Scope: "local",
     Driver: network.driver,
-    EnableIPv4: true,
-    EnableIPv6: false,
+    EnableIPv4: network.bridge === undefined || network.bridge.ipv4 !== undefined,
+    EnableIPv6: network.bridge?.ipv6 !== undefined,
     IPAM: network.ipam,
     Internal: network.internal,
     Attachable: network.attachable,

@@ -1,6 +1,5 @@
 /** Reads the options of macvlan and ipvlan networks, and says which of them may share a parent. */
 import { EngineError } from "#lib/errors.ts";
-import { formatIpv4 } from "#lib/ipv4.ts";
 import type { ChildKind, IpvlanFlag, IpvlanMode, MacvlanMode } from "#linux/netlink-child.ts";
 import { isDeviceName } from "./names.ts";
 import type { BridgeConfig, NetworkRecord } from "./store.ts";
@@ -103,10 +102,14 @@ export function routesByLink(child: ChildKind | undefined): boolean {
 }
 
 /** How an endpoint reaches everywhere else; a network without a parent of the user's leads nowhere. */
-export function wayOut(internal: boolean, { gateway, parent }: BridgeConfig): { gateway: string; routesByLink?: true } {
-  if (internal || parent?.made === "dummy") return { gateway: "" };
-  if (routesByLink(parent?.child)) return { gateway: "", routesByLink: true };
-  return { gateway: gateway === 0 ? "" : formatIpv4(gateway) };
+export function wayOut(
+  internal: boolean,
+  { ipv4, ipv6, parent }: BridgeConfig,
+): Pick<Endpoint, "gateway" | "ipv6Gateway" | "routesByLink"> {
+  const nowhere = { gateway: "", ipv6Gateway: "" };
+  if (internal || parent?.made === "dummy") return nowhere;
+  if (routesByLink(parent?.child)) return { ...nowhere, routesByLink: true };
+  return { gateway: ipv4?.gateway ?? "", ipv6Gateway: ipv6?.gateway ?? "" };
 }
 
 /** Whether a gateway is kept for a network that names none. */

@@ -1,6 +1,6 @@
 /** Makes macvlan and ipvlan interfaces in containers' namespaces, and the devices that they ride on where those are ours. */
 import { EngineError } from "#lib/errors.ts";
-import type { Ipv4Prefix } from "#lib/ipv4.ts";
+import type { IpPrefix } from "#lib/ip.ts";
 import { closeFd, openPath } from "#linux/descriptor.ts";
 import { type ChildKind, createChild, createDummy, createVlan, hasLinkKind } from "#linux/netlink-child.ts";
 import { changeLink, deleteLink, findLink, type Link, linkCounters, listLinks } from "#linux/netlink-link.ts";
@@ -22,7 +22,7 @@ export interface ChildPlan {
   child: ChildKind;
   /** Name inside. */
   interface: string;
-  address: Ipv4Prefix;
+  addresses: readonly IpPrefix[];
   /** Empty: the parent's. */
   mac: string;
   /** 0: the parent's. */
@@ -63,10 +63,10 @@ export class ParentLinks {
   }
 
   /**
-   * Adds an interface, up and with its address; answers its MAC, which is "" where that is the parent's (ipvlan).
-   * With an error nothing is left.
+   * Adds an interface, up and with its addresses; answers its MAC, which is "" where that is the parent's (ipvlan).
+   * With an error nothing is left. `prepare` is called before the interface gets its addresses.
    */
-  attach(path: string, socket: Netlink, plan: ChildPlan): string {
+  async attach(path: string, socket: Netlink, plan: ChildPlan, prepare: () => Promise<void>): Promise<string> {
     const { device, child, mac } = plan;
     const parent = findLink(this.#netlink, device);
     if (parent === undefined) throw absent(device);
@@ -76,8 +76,10 @@ export class ParentLinks {
       if (made === undefined) throw new EngineError("internal", `the interface ${plan.interface} vanished`);
       // A passthru interface starts with its parent's address, whatever was asked for.
       if (isPassthru(child) && mac !== "") socket.execute(changeLink(made.index, { mac }));
-      const noted = changeLink(made.index, { alias: NOTE });
-      socket.execute(noted, addAddress(made.index, plan.address), changeLink(made.index, { up: true }));
+      socket.execute(changeLink(made.index, { alias: NOTE }));
+      await prepare();
+      const addresses = plan.addresses.map((address) => addAddress(made.index, address));
+      socket.execute(...addresses, changeLink(made.index, { up: true }));
       return child.kind === "ipvlan" ? "" : mac || made.mac;
     } catch (error) {
       this.detach(socket, plan.interface);

@@ -1,6 +1,7 @@
 /** Networks of drivers macvlan and ipvlan over devices that the test makes, with a real kernel. */
 import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
+import { formatAddress } from "#lib/ip.ts";
 import { inPrivateNetwork, rerunInPrivateNetwork } from "#linux/namespace-testing.ts";
 import { createDummy, createVlan, hasLinkKind } from "#linux/netlink-child.ts";
 import { changeLink, createVeth, deleteLink, findLink, listLinks } from "#linux/netlink-link.ts";
@@ -149,15 +150,17 @@ function insideTests(): void {
       await using _listener = await listen(box.netnsPath ?? "", "tcp", 80);
       const gateways = async () => {
         using socket = new Netlink(await net.namespaces.netlinkSocketIn(box.netnsPath ?? ""));
-        return listRoutes(socket).flatMap(({ destination, gateway }) => (destination.prefix === 0 ? [gateway] : []));
+        return listRoutes(socket, 4).flatMap(({ destination, gateway }) =>
+          destination.bits === 0 && gateway !== undefined ? [formatAddress(gateway)] : [],
+        );
       };
       const [byBridge] = await gateways();
       const endpoint = await service.connect("lan", box.containerId, { GwPriority: 5 });
       expect(endpoint).toMatchObject({ interface: "eth1", ipAddress: "10.77.0.2" });
-      expect(await gateways()).toEqual([10 * 2 ** 24 + 77 * 2 ** 16 + 1]);
+      expect(await gateways()).toEqual(["10.77.0.1"]);
       expect(await ask(undefined, "tcp", HOST_ADDRESS, 8080)).toBe("refused");
       expect((await service.disconnect("lan", box.containerId)).detached).toBe(true);
-      expect(await gateways()).toEqual([byBridge ?? 0]);
+      expect(await gateways()).toEqual([byBridge ?? ""]);
       expect(await ask(undefined, "tcp", HOST_ADDRESS, 8080)).toBe(HOST_ADDRESS);
       await service.release(box.containerId);
       await service.remove("lan");
@@ -305,7 +308,7 @@ function insideTests(): void {
         const { ipAddress = "" } = one.endpoints[0] ?? {};
         expect(await ask(two.netnsPath, "tcp", ipAddress, 80)).toBe(two.endpoints[0]?.ipAddress ?? "");
         using socket = new Netlink(await net.namespaces.netlinkSocketIn(one.netnsPath ?? ""));
-        expect(listRoutes(socket).filter(({ destination }) => destination.prefix === 0)).toHaveLength(1);
+        expect(listRoutes(socket, 4).filter(({ destination }) => destination.bits === 0)).toHaveLength(1);
       }
       for (const { containerId } of [one, two]) await service.release(containerId);
       await becomes("all gone", () => readdirSync(net.layout.networkNamespaces).length === 0);

@@ -11,11 +11,12 @@ export async function listen(
   protocol: "tcp" | "udp",
   ...ports: readonly number[]
 ): Promise<AsyncDisposable> {
+  // The socket takes both families, and IPv4 inside IPv6 is written as itself.
   const one =
     protocol === "tcp"
-      ? `Bun.listen({ hostname: "0.0.0.0", port, socket: { data() {}, open(s) { s.end(s.remoteAddress); } } });`
-      : `await Bun.udpSocket({ hostname: "0.0.0.0", port, socket: { data(s, _d, p, a) { s.send(a, p, a); } } });`;
-  const program = `for (const port of ${JSON.stringify(ports)}) { ${one} } console.log("ready");`;
+      ? `Bun.listen({ hostname: "::", port, socket: { data() {}, open(s) { s.end(plain(s.remoteAddress)); } } });`
+      : `await Bun.udpSocket({ hostname: "::", port, socket: { data(s, _d, p, a) { s.send(plain(a), p, a); } } });`;
+  const program = `const plain = (a) => a.replace(/^::ffff:(?=.*[.])/, ""); for (const port of ${JSON.stringify(ports)}) { ${one} } console.log("ready");`;
   const child = Bun.spawn(["nsenter", `--net=${netnsPath}`, process.execPath, "-e", program], {
     stdout: "pipe",
     stderr: "inherit",
@@ -55,7 +56,8 @@ const tcp = (hostname, port, done) => {
 };
 const udp = async (hostname, port, done) => {
   const connect = { hostname, port };
-  const socket = await Bun.udpSocket({ connect, socket: { data(_, bytes) { done(bytes.toString()); }, error() { done("refused"); } } });
+  const own = hostname.includes(":") ? "::" : "0.0.0.0";
+  const socket = await Bun.udpSocket({ hostname: own, connect, socket: { data(_, bytes) { done(bytes.toString()); }, error() { done("refused"); } } });
   socket.send("x");
 };
 const answers = questions.map(([protocol, host, port]) => new Promise((done) => {

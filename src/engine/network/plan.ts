@@ -1,8 +1,9 @@
 /** Decides, before anything is made, which networks a container joins and how; refuses what cannot be. */
 import type { EndpointSettings } from "#api/types/network.ts";
 import { EngineError } from "#lib/errors.ts";
-import { contains, formatIpv4, parseIpv4 } from "#lib/ipv4.ts";
-import type { BridgeConfig, NetworkRecord, NetworkStore } from "./store.ts";
+import { addressOf, canonicalAddress, contains, type IpFamily, prefixOf } from "#lib/ip.ts";
+import { FAMILIES, familyOfText, subnetOf } from "./families.ts";
+import type { BridgeConfig, NetworkRecord, NetworkStore, SubnetConfig } from "./store.ts";
 import type { SandboxRequest } from "./types.ts";
 
 export type BridgeNetwork = NetworkRecord & { bridge: BridgeConfig };
@@ -10,8 +11,8 @@ export type BridgeNetwork = NetworkRecord & { bridge: BridgeConfig };
 /** One network to join. */
 export interface Attachment {
   network: BridgeNetwork;
-  /** Chosen by the user. */
-  address?: number;
+  /** Chosen by the user, by family. */
+  addresses: Partial<Record<IpFamily, string>>;
   mac?: string;
   aliases: string[];
   gatewayPriority: number;
@@ -60,19 +61,16 @@ export function planAttachment(network: NetworkRecord, settings: Partial<Endpoin
   const { IPv4Address = "", IPv6Address = "", LinkLocalIPs = [] } = settings.IPAMConfig ?? {};
   const userDefined = network.name !== "bridge";
   const faults: string[] = [];
-  const address = IPv4Address === "" ? undefined : parseIpv4(IPv4Address);
-  if (IPv4Address !== "") {
-    if (address === undefined) faults.push(`invalid IPv4 address: ${IPv4Address}`);
+  const addresses: Partial<Record<IpFamily, string>> = {};
+  for (const family of FAMILIES) {
+    const text = family === 4 ? IPv4Address : IPv6Address;
+    if (text === "") continue;
+    const address = canonicalAddress(text) ?? "";
+    if (address === "" || familyOfText(address) !== family) faults.push(`invalid IPv${family} address: ${text}`);
     else if (!userDefined) faults.push("user specified IP address is supported on user defined networks only");
-    else if (!network.chosenSubnet) {
-      faults.push(
-        "user specified IP address is supported only when connecting to networks with user configured subnets",
-      );
-    } else if (!contains(bridge.subnet, address)) {
-      faults.push(`no configured subnet contains IP address ${formatIpv4(address)}`);
-    }
+    else faults.push(...addressFaults(address, subnetOf(bridge, family)));
+    addresses[family] = address;
   }
-  if (IPv6Address !== "") faults.push(`IPv6 addresses are not supported: ${IPv6Address}`);
   if (LinkLocalIPs.length > 0) faults.push("link-local addresses are not supported");
   const mac = settings.MacAddress ?? "";
   if (mac !== "" && !isUnicastMac(mac)) faults.push(`invalid MAC address: ${mac}`);
@@ -94,19 +92,19 @@ export function planAttachment(network: NetworkRecord, settings: Partial<Endpoin
   }
   return {
     network: { ...network, bridge },
-    ...(address === undefined ? {} : { address }),
+    addresses,
     ...(mac === "" ? {} : { mac: mac.toLowerCase() }),
     aliases,
     gatewayPriority: settings.GwPriority ?? 0,
   };
 }
 
-/** Which endpoint gives the default route and the published ports: the highest priority, then the first by name. */
-export function gatewayOf<T extends { internal: boolean; gatewayPriority: number; name: string }>(
-  candidates: readonly T[],
-): T | undefined {
-  const open = candidates.filter(({ internal }) => !internal);
-  return open.toSorted((a, b) => b.gatewayPriority - a.gatewayPriority || (a.name < b.name ? -1 : 1))[0];
+function addressFaults(address: string, config: SubnetConfig | undefined): string[] {
+  if (config?.chosen !== true) {
+    return ["user specified IP address is supported only when connecting to networks with user configured subnets"];
+  }
+  if (contains(prefixOf(config.subnet), addressOf(address))) return [];
+  return [`no configured subnet or ip-range contain the IP address ${address}`];
 }
 
 function planShared(container: string, request: PlanRequest): SandboxPlan {

@@ -2,10 +2,11 @@
 import type { PortMap } from "#api/types/container-config.ts";
 import { EngineError, errorKind, errorMessage } from "#lib/errors.ts";
 import type { Endpoints } from "./endpoints.ts";
+import { type Gateways, gatewaysOf } from "./gateways.ts";
 import type { PortClaims } from "./port-claims.ts";
-import { portMap, portRequests, type PublishedPort } from "./ports.ts";
+import { containerAddresses, portRoutes, refuseUnreachable } from "./port-routes.ts";
+import { portMap, portRequests, portWishes, type PublishedPort } from "./ports.ts";
 import type { NetworkStore, SandboxRecord } from "./store.ts";
-import type { Endpoint } from "./types.ts";
 
 export interface PortChange {
   /** As `SandboxRequest.ports`. */
@@ -40,28 +41,31 @@ export class PortChanges {
   apply(containerId: string, { add, remove, exposed }: PortChange): AppliedPorts {
     const before = this.#store.sandboxes.get(containerId);
     const claims = this.#claims.get(containerId);
-    const gate = before?.endpoints.find(({ endpointId }) => endpointId === before.gatewayEndpoint);
-    if (before === undefined || claims === undefined || gate === undefined) {
+    const gateways = before === undefined ? {} : gatewaysOf(before);
+    if (before === undefined || claims === undefined || Object.keys(gateways).length === 0) {
       throw new EngineError("conflict", "ports cannot be published: the container is in no network that leads out");
     }
-    const { hostBinding = 0 } = this.#store.networks.get(gate.networkId)?.bridge ?? {};
-    const wanted = portRequests(add, [], false, hostBinding);
+    const routes = portRoutes(gateways, this.#store);
+    const wishes = portWishes(add, [], false);
     using undo = new DisposableStack();
-    this.#withdraw(claims, remove);
+    this.#withdraw(claims, remove, gateways);
     undo.defer(() => {
       for (const port of remove) claims.keep(port);
-      this.#endpoints.lead(remove, gate);
+      this.#endpoints.lead(remove, gateways);
     });
-    const added = publishing(before.containerName, gate, () => claims.claim(wanted, gate.ipAddress));
+    const added = publishing(before.containerName, gateways, () => {
+      refuseUnreachable(wishes, routes);
+      return claims.claim(portRequests(wishes, routes), containerAddresses(gateways));
+    });
     undo.defer(() => claims.release(added));
-    publishing(before.containerName, gate, () => this.#endpoints.lead(added, gate));
-    undo.defer(() => this.#endpoints.unlead(added));
+    publishing(before.containerName, gateways, () => this.#endpoints.lead(added, gateways));
+    undo.defer(() => this.#endpoints.unlead(added, gateways));
     const kept = before.published.filter((port) => !remove.includes(port));
     const published = [...kept, ...added].toSorted((a, b) => a.containerPort - b.containerPort);
     this.restore(containerId, { published, ports: portMap(published, exposed) });
     undo.defer(() => this.restore(containerId, before));
     const taken = undo.move();
-    return { undo: () => taken.dispose(), cut: () => this.#endpoints.cut(remove, gate.ipAddress) };
+    return { undo: () => taken.dispose(), cut: () => this.#endpoints.cut(remove, gateways) };
   }
 
   /** Writes down what a sandbox publishes: after a crash the kernel is brought to it. */
@@ -70,18 +74,18 @@ export class PortChanges {
     if (sandbox !== undefined) this.#store.putSandbox({ ...sandbox, published, ports });
   }
 
-  #withdraw(claims: PortClaims, ports: readonly PublishedPort[]): void {
-    this.#endpoints.unlead(ports);
+  #withdraw(claims: PortClaims, ports: readonly PublishedPort[], gateways: Gateways): void {
+    this.#endpoints.unlead(ports, gateways);
     claims.release(ports);
   }
 }
 
 /** Does `work`, whose failure is told in Docker's words. */
-export function publishing<T>(name: string, gate: Endpoint, work: () => T): T {
+export function publishing<T>(name: string, gateways: Gateways, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    const where = `endpoint ${name} (${gate.endpointId})`;
+    const where = `endpoint ${name} (${(gateways[4] ?? gateways[6])?.endpointId ?? ""})`;
     throw new EngineError(
       errorKind(error),
       `driver failed programming external connectivity on ${where}: ${errorMessage(error)}`,

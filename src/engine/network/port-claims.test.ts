@@ -4,10 +4,12 @@ import { createServer } from "node:net";
 import { PortBook, PortClaims } from "./port-claims.ts";
 import type { PortRequest, Protocol } from "./ports.ts";
 
-const LOOPBACK = 0x7f00_0001;
+const LOOPBACK = "127.0.0.1";
+const CONTAINER = { 4: "10.0.0.2", 6: "fd00::2" };
 
-function wish(first: number, last = first, protocol: Protocol = "tcp", hostAddress = LOOPBACK): PortRequest {
-  return { protocol, containerPort: 80, hostAddress, hostPorts: { first, last } };
+function wish(first: number, last = first, protocol: Protocol = "tcp", ...hostAddresses: string[]): PortRequest {
+  const addresses = hostAddresses.length > 0 ? hostAddresses : [LOOPBACK];
+  return { protocol, containerPort: 80, hostAddresses: addresses, direct: [], hostPorts: { first, last } };
 }
 
 /** The port that a program of the host got, or its refusal. */
@@ -24,7 +26,7 @@ async function listen(port: number): Promise<{ port: number } | { code: string }
 }
 
 function oneOf(claims: PortClaims, request: PortRequest): number {
-  return claims.claim([request], "10.0.0.2")[0]?.hostPort ?? 0;
+  return claims.claim([request], CONTAINER)[0]?.hostPort ?? 0;
 }
 
 test("a claimed port, chosen or random, is closed to other programs and to other daemons until it is freed", async () => {
@@ -39,7 +41,9 @@ test("a claimed port, chosen or random, is closed to other programs and to other
   using chosen = new PortClaims(new PortBook());
   expect(oneOf(chosen, wish(port))).toBe(port);
   expect(await listen(port)).toEqual({ code: "EADDRINUSE" });
-  expect(() => oneOf(new PortClaims(new PortBook()), wish(port, port, "tcp", 0))).toThrow("address already in use");
+  expect(() => oneOf(new PortClaims(new PortBook()), wish(port, port, "tcp", "0.0.0.0"))).toThrow(
+    "address already in use",
+  );
   chosen[Symbol.dispose]();
   expect(await listen(port)).toEqual({ port });
 });
@@ -64,7 +68,7 @@ test("a port of another container is refused with Docker's words, a range gives 
   using second = new PortClaims(book);
   const taken = (address: string) => `Bind for ${address}:${port} failed: port is already allocated`;
   expect(() => oneOf(second, wish(port))).toThrow(taken("127.0.0.1"));
-  expect(() => oneOf(second, wish(port, port, "tcp", 0))).toThrow(taken("0.0.0.0"));
+  expect(() => oneOf(second, wish(port, port, "tcp", "0.0.0.0"))).toThrow(taken("0.0.0.0"));
   expect(oneOf(second, wish(port, port + 5))).toBeGreaterThan(port);
 });
 

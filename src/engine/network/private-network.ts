@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "#lib/log.ts";
-import { type Ipv4Prefix, parsePrefix } from "#lib/ipv4.ts";
+import { addressOf, prefixOf } from "#lib/ip.ts";
 import { closeFd, openPath } from "#linux/descriptor.ts";
 import { NamespaceWorker } from "#linux/namespaces.ts";
 import { changeLink, createBridge, createVeth, findLink, type Link } from "#linux/netlink-link.ts";
@@ -17,8 +17,10 @@ import type { NetworkOptions } from "./types.ts";
 
 /** What the private network calls the host's own address. */
 export const HOST_ADDRESS = "10.212.0.1";
+export const HOST_ADDRESS6 = "fd12::1";
 /** Address of another machine on the host's link. */
 export const OUTSIDE_ADDRESS = "10.212.0.9";
+export const OUTSIDE_ADDRESS6 = "fd12::9";
 const HOST_LINK = "host0";
 
 /** Brings loopback up and gives the host an address of its own. */
@@ -26,7 +28,8 @@ export function raiseHost(): void {
   using netlink = Netlink.open(NETLINK_ROUTE);
   netlink.execute(changeLink("lo", { up: true }), createBridge({ name: HOST_LINK }));
   const { index } = linkOf(netlink, HOST_LINK);
-  netlink.execute(addAddress(index, prefixOf(`${HOST_ADDRESS}/24`)), changeLink(index, { up: true }));
+  const addresses = [`${HOST_ADDRESS}/24`, `${HOST_ADDRESS6}/64`];
+  netlink.execute(...addresses.map((text) => addAddress(index, prefixOf(text))), changeLink(index, { up: true }));
 }
 
 /** Another machine on the host's link, which sends by the host what it knows no other way to. */
@@ -42,8 +45,10 @@ export async function raiseOutside(): Promise<{ path: string } & AsyncDisposable
   );
   closeFd(namespace);
   const { index } = linkOf(inside, "eth0");
-  inside.execute(addAddress(index, prefixOf(`${OUTSIDE_ADDRESS}/24`)), changeLink(index, { up: true }));
-  inside.execute(addDefaultRoute(prefixOf(`${HOST_ADDRESS}/24`).address, index));
+  const addresses = [`${OUTSIDE_ADDRESS}/24`, `${OUTSIDE_ADDRESS6}/64`];
+  inside.execute(...addresses.map((text) => addAddress(index, prefixOf(text))), changeLink(index, { up: true }));
+  for (const gateway of [HOST_ADDRESS, HOST_ADDRESS6].map(addressOf))
+    inside.execute(addDefaultRoute(gateway.family, gateway, index));
   return {
     path,
     async [Symbol.asyncDispose]() {
@@ -54,28 +59,24 @@ export async function raiseOutside(): Promise<{ path: string } & AsyncDisposable
   };
 }
 
-/** The values that `bridge-nf-call-iptables` can have here; "absent" is that of a kernel without br_netfilter. */
+/** The values that `bridge-nf-call-iptables` and `-ip6tables` can have here; "absent" is that of a kernel without br_netfilter. */
 export function bridgeFilterModes(): string[] {
-  if (!existsSync(BRIDGE_FILTER) && Bun.which("modprobe") !== null) Bun.spawnSync(["modprobe", "br_netfilter"]);
-  return existsSync(BRIDGE_FILTER) ? ["1", "0"] : ["absent"];
+  if (!existsSync(`${BRIDGE_FILTER}iptables`) && Bun.which("modprobe") !== null)
+    Bun.spawnSync(["modprobe", "br_netfilter"]);
+  return existsSync(`${BRIDGE_FILTER}iptables`) ? ["1", "0"] : ["absent"];
 }
 
 export function setBridgeFilter(value: string): void {
-  if (value !== "absent") writeFileSync(BRIDGE_FILTER, value);
+  if (value === "absent") return;
+  for (const name of ["iptables", "ip6tables"]) writeFileSync(`${BRIDGE_FILTER}${name}`, value);
 }
 
-const BRIDGE_FILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+const BRIDGE_FILTER = "/proc/sys/net/bridge/bridge-nf-call-";
 
 function linkOf(netlink: Netlink, name: string): Link {
   const link = findLink(netlink, name);
   if (link === undefined) throw new Error(`there is no link ${name}`);
   return link;
-}
-
-function prefixOf(text: string): Ipv4Prefix {
-  const prefix = parsePrefix(text);
-  if (prefix === undefined) throw new Error(`no prefix: ${text}`);
-  return prefix;
 }
 
 /** A network service over a throw-away root. */

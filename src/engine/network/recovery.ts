@@ -1,20 +1,23 @@
 /** Brings the kernel back to what the database says, whenever and however the last daemon ended. */
 import { errorMessage } from "#lib/errors.ts";
-import { parseIpv4 } from "#lib/ipv4.ts";
 import type { Logger } from "#lib/log.ts";
 import { type BridgeNetworks, firewallNetwork, type LiveBridge } from "./bridge-networks.ts";
-import { enableForwarding } from "./bridges.ts";
-import type { Firewall, PortTarget } from "./firewall.ts";
+import type { Endpoints } from "./endpoints.ts";
+import { addressIn, FAMILIES } from "./families.ts";
+import type { Firewall } from "./firewall.ts";
+import { gatewaysOf } from "./gateways.ts";
 import type { SandboxLinks } from "./links.ts";
 import { ownNamespace } from "./sandbox-records.ts";
 import type { MonitorOf, Resolver } from "./resolver.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 import type { NetworkStore, SandboxRecord } from "./store.ts";
+import { enableForwarding } from "./sysctls.ts";
 
 export interface RecoveryParts {
   store: NetworkStore;
   bridges: BridgeNetworks;
   links: SandboxLinks;
+  endpoints: Endpoints;
   firewall: Firewall;
   resolver: Resolver;
   sandboxes: Sandboxes;
@@ -27,8 +30,8 @@ const LINGER_MS = 1000;
 
 /** Keeps the sandboxes of `live` containers; links, namespaces, leases and elements of all others go. Idempotent. */
 export async function recoverNetworks(parts: RecoveryParts, live: ReadonlySet<string>): Promise<void> {
-  const { store, bridges, links, firewall, resolver, sandboxes, log } = parts;
-  enableForwarding();
+  const { store, bridges, links, endpoints, firewall, resolver, sandboxes, log } = parts;
+  enableForwarding(4);
   for (const id of store.sandboxes.keys()) if (!live.has(id)) store.removeSandbox(id);
   const kept = [...store.sandboxes.values()];
   // First of all: clients are waiting for it.
@@ -51,7 +54,7 @@ export async function recoverNetworks(parts: RecoveryParts, live: ReadonlySet<st
   for (const sandbox of kept) restore(parts, sandbox);
   firewall.reset(
     raised.filter(({ network }) => network.bridge.parent === undefined).map(({ network }) => firewallNetwork(network)),
-    kept.flatMap(targets),
+    kept.flatMap((sandbox) => endpoints.targets(sandbox.published, gatewaysOf(sandbox))),
   );
   for (const sandbox of kept) {
     sandboxes.adopt(sandbox);
@@ -77,12 +80,15 @@ async function removeStrayPorts(
 function restore({ bridges, links, log }: RecoveryParts, sandbox: SandboxRecord): void {
   for (const endpoint of sandbox.endpoints) {
     const live = bridges.get(endpoint.networkId);
-    const address = parseIpv4(endpoint.ipAddress);
-    if (live === undefined || address === undefined) continue;
+    if (live === undefined) continue;
     try {
-      live.addresses.claim(address);
+      for (const family of FAMILIES) {
+        const address = addressIn(endpoint, family);
+        if (address !== "") live.addresses[family]?.claim(address);
+      }
       if (live.network.bridge.parent !== undefined) continue;
-      const hairpin = sandbox.published.length > 0 && endpoint.endpointId === sandbox.gatewayEndpoint;
+      const leads = Object.values(gatewaysOf(sandbox)).includes(endpoint);
+      const hairpin = sandbox.published.length > 0 && leads;
       const isolated = !live.network.bridge.connected;
       if (links.reattach(endpoint.hostInterface, live.index, { hairpin, isolated })) continue;
       log.warn(
@@ -109,12 +115,6 @@ async function settle({ links, sandboxes, log }: RecoveryParts, sandbox: Sandbox
       `cannot restore the default route of a running container: ${errorMessage(error)}`,
     );
   }
-}
-
-function targets({ endpoints, gatewayEndpoint, published }: SandboxRecord): PortTarget[] {
-  const gate = endpoints.find(({ endpointId }) => endpointId === gatewayEndpoint);
-  const containerAddress = parseIpv4(gate?.ipAddress ?? "");
-  return containerAddress === undefined ? [] : published.map((port) => ({ ...port, containerAddress }));
 }
 
 /** Interfaces of macvlan and ipvlan networks hold their addresses on the parent until they are gone, and hide from the host. */

@@ -7,6 +7,7 @@ import { DnsService } from "#engine/dns/service.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { Logger } from "#lib/log.ts";
 import type { Inotify } from "#linux/inotify.ts";
+import { gatewaysOf } from "./gateways.ts";
 import { PUBLIC_SERVERS } from "./internal-resolv-conf.ts";
 import { HOST_FILE, parseResolvConf, readOrEmpty } from "./resolv-conf.ts";
 import type { NetworkStore, SandboxRecord } from "./store.ts";
@@ -110,18 +111,19 @@ function isServed({ sharedWith, netnsPath, dns, endpoints }: SandboxRecord): boo
 }
 
 function named(sandbox: SandboxRecord): NamedSandbox {
-  const { containerId, netnsPath = "", dns, gatewayEndpoint } = sandbox;
+  const { containerId, netnsPath = "", dns } = sandbox;
   return {
     id: containerId,
     namespace: netnsPath,
-    external: gatewayEndpoint !== undefined,
+    external: Object.keys(gatewaysOf(sandbox)).length > 0,
     ndots: dns?.ndots ?? false,
     ...(dns?.servers && { servers: upstreams(dns.servers, false) }),
     endpoints: sandbox.endpoints
       .filter(({ networkName }) => hasNames(networkName))
-      .map(({ networkId, networkName, dnsNames, ipAddress }) => {
+      .map(({ networkId, networkName, dnsNames, ipAddress, ipv6Address }) => {
         const ipv4 = addressBytes(ipAddress);
-        return { network: networkId, networkName, names: dnsNames, ...(ipv4 && { ipv4 }) };
+        const ipv6 = addressBytes(ipv6Address);
+        return { network: networkId, networkName, names: dnsNames, ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }) };
       }),
   };
 }

@@ -38,7 +38,7 @@ function tableContent(): unknown {
     if (key === "handle") return undefined;
     return key === "elem" && Array.isArray(value) ? value.map((one) => JSON.stringify(one)).toSorted() : value;
   };
-  return JSON.parse(JSON.stringify(nft.list("table ip berth_test", { elements: true }), tidy));
+  return JSON.parse(JSON.stringify(nft.list("table inet berth_test", { elements: true }), tidy));
 }
 
 async function becomes(what: string, probe: () => boolean): Promise<void> {
@@ -133,7 +133,7 @@ function insideTests(): void {
       using nft = new Nftables();
       nft.run(
         "cannot spoil the table",
-        "delete table ip berth_test\nadd table ip berth_test { set stray { type ipv4_addr; }; }",
+        "delete table inet berth_test\nadd table inet berth_test { set stray { type ipv4_addr; }; }",
       );
     }
     const second = net.reopen();

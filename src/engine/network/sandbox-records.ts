@@ -8,7 +8,7 @@ import type { Endpoint, SandboxRequest } from "./types.ts";
 
 /** Spares are in the default bridge, with the address and the MAC that came with it. */
 export function usesSpare([first]: readonly Attachment[]): boolean {
-  return first?.network.name === "bridge" && first.address === undefined && first.mac === undefined;
+  return first?.network.name === "bridge" && Object.keys(first.addresses).length === 0 && first.mac === undefined;
 }
 
 /** What a record keeps of the request, for endpoints that are connected later. */
@@ -24,6 +24,9 @@ export function emptyEndpoint(network: NetworkRecord, request: SandboxRequest): 
     ipAddress: "",
     prefixLength: 0,
     gateway: "",
+    ipv6Address: "",
+    ipv6PrefixLength: 0,
+    ipv6Gateway: "",
     macAddress: "",
     aliases: [],
     dnsNames: [],

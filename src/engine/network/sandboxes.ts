@@ -1,10 +1,11 @@
 /** Gives running containers their sandboxes and takes them back: namespace, endpoints, ports, resolv.conf and hosts. */
 import { EngineError, errorKind, errorMessage } from "#lib/errors.ts";
-import { formatIpv4 } from "#lib/ipv4.ts";
 import type { Logger } from "#lib/log.ts";
 import type { Endpoints } from "./endpoints.ts";
 import { named } from "./endpoints.ts";
+import { addressesOf } from "./families.ts";
 import type { ForwardGuard } from "./forward-guard.ts";
+import { chooseGateways, type Gateways, gatewaysOf, namedGateways, sameGateways } from "./gateways.ts";
 import { hostModeHostsText, hostsText, parseExtraHosts } from "./hosts.ts";
 import { internalResolvConf } from "./internal-resolv-conf.ts";
 import type { SandboxLinks, SandboxNamespace } from "./links.ts";
@@ -13,8 +14,9 @@ import { randomId } from "./names.ts";
 import { leadsPorts } from "./parent-config.ts";
 import { type Attachment, lookup, planSandbox } from "./plan.ts";
 import { PortChanges, publishing } from "./port-changes.ts";
+import { containerAddresses, portRoutes, refuseUnreachable } from "./port-routes.ts";
 import { PortBook, PortClaims } from "./port-claims.ts";
-import { portMap, portRequests, type PublishedPort } from "./ports.ts";
+import { portMap, portRequests, portWishes, type PublishedPort } from "./ports.ts";
 import { containerResolvConf, HOST_FILE, hostResolvConfText, readOrEmpty, type ResolvConf } from "./resolv-conf.ts";
 import { hasNames, type Resolver } from "./resolver.ts";
 import { emptyEndpoint, identity, usesSpare } from "./sandbox-records.ts";
@@ -84,7 +86,7 @@ export class Sandboxes {
     const { store, endpoints } = this.#parts;
     const sandbox = store.sandboxes.get(containerId);
     if (sandbox === undefined) return;
-    endpoints.unlead(sandbox.published);
+    endpoints.unlead(sandbox.published, gatewaysOf(sandbox));
     this.#claims.get(containerId)?.[Symbol.dispose]();
     this.#claims.delete(containerId);
     store.removeSandbox(containerId);
@@ -99,7 +101,7 @@ export class Sandboxes {
     if (sandbox === undefined || sandbox.sharedWith !== undefined) return undefined;
     const host = sandbox.netnsPath === undefined;
     const extraHosts = this.#extraHosts(request);
-    const addresses = sandbox.endpoints.map(({ ipAddress }) => ipAddress).filter((address) => address !== "");
+    const addresses = sandbox.endpoints.flatMap(addressesOf);
     const hosts = host
       ? hostModeHostsText(readOrEmpty("/etc/hosts"), extraHosts)
       : hostsText({ ...request, addresses, extra: extraHosts });
@@ -189,39 +191,41 @@ export class Sandboxes {
     undo.defer(() => this.#parts.resolver.forget(request.containerId));
     const endpoints: Endpoint[] = [];
     undo.defer(() => this.#discard(namespace, spare === undefined ? endpoints : [spare.endpoint, ...endpoints]));
-    attachments.forEach((attachment, i) => {
+    for (const [i, attachment] of attachments.entries()) {
       const ready = i === 0 ? spare?.endpoint : undefined;
       const name = `${attachment.network.bridge.interfacePrefix}${i}`;
       endpoints.push(
         ready === undefined
-          ? kernel.attach(namespace, attachment, name, request)
+          ? await kernel.attach(namespace, attachment, name, request)
           : named(ready, attachment.aliases, request),
       );
-    });
+    }
     const priorities = Object.fromEntries(
       endpoints.map(({ endpointId }, i) => [endpointId, attachments[i]?.gatewayPriority ?? 0]),
     );
-    const gate = kernel.gate(endpoints, priorities);
-    if (spare === undefined || gate !== endpoints[0]) kernel.route(namespace.socket, gate, spare !== undefined);
+    const gateways = chooseGateways(endpoints, priorities);
+    const ways = Object.values(gateways);
+    const routed = spare === undefined ? {} : chooseGateways([spare.endpoint], {});
+    if (!sameGateways(gateways, routed)) kernel.route(namespace.socket, gateways, spare !== undefined);
     const claims = undo.use(new PortClaims(this.#book));
-    const published = gate === undefined || !leadsPorts(gate) ? [] : this.#publish(request, gate, claims, attachments);
-    undo.defer(() => kernel.unlead(published));
+    const published = this.#publish(request, gateways, claims);
+    undo.defer(() => kernel.unlead(published, gateways));
     await served;
     const sandbox: SandboxRecord = {
       ...identity(request),
       sandboxId: namespace.sandboxId,
       netnsPath: namespace.path,
       endpoints,
-      ports: gate === undefined || leadsPorts(gate) ? portMap(published, request.exposedPorts ?? []) : {},
+      ports: ways.length === 0 || ways.some(leadsPorts) ? portMap(published, request.exposedPorts ?? []) : {},
       ...this.#dns(
         request,
         networks.map(({ name }) => name),
       ),
-      hosts: hostsText({ ...request, addresses: endpoints.map(({ ipAddress }) => ipAddress), extra: extraHosts }),
+      hosts: hostsText({ ...request, addresses: endpoints.flatMap(addressesOf), extra: extraHosts }),
       published,
       priorities,
       extraHosts,
-      ...(gate === undefined ? {} : { gatewayEndpoint: gate.endpointId }),
+      ...namedGateways(gateways),
     };
     store.putSandbox(sandbox);
     undo.move();
@@ -231,22 +235,14 @@ export class Sandboxes {
     return sandbox;
   }
 
-  #publish(
-    request: SandboxRequest,
-    gate: Endpoint,
-    claims: PortClaims,
-    attachments: readonly Attachment[],
-  ): PublishedPort[] {
-    const { hostBinding = 0 } = attachments.find(({ network }) => network.id === gate.networkId)?.network.bridge ?? {};
-    const wanted = portRequests(
-      request.ports ?? {},
-      request.exposedPorts ?? [],
-      request.publishAll ?? false,
-      hostBinding,
-    );
-    return publishing(request.name, gate, () => {
-      const published = claims.claim(wanted, gate.ipAddress);
-      this.#parts.endpoints.lead(published, gate);
+  #publish(request: SandboxRequest, gateways: Gateways, claims: PortClaims): PublishedPort[] {
+    const wishes = portWishes(request.ports ?? {}, request.exposedPorts ?? [], request.publishAll ?? false);
+    if (wishes.length === 0) return [];
+    const routes = portRoutes(gateways, this.#parts.store);
+    return publishing(request.name, gateways, () => {
+      refuseUnreachable(wishes, routes);
+      const published = claims.claim(portRequests(wishes, routes), containerAddresses(gateways));
+      this.#parts.endpoints.lead(published, gateways);
       return published;
     });
   }
@@ -257,7 +253,7 @@ export class Sandboxes {
     try {
       const network = lookup(store, "bridge");
       if (network.bridge === undefined) throw new EngineError("internal", "the default network is not a bridge");
-      return { namespace, endpoint: endpoints.attachSpare(namespace, { ...network, bridge: network.bridge }) };
+      return { namespace, endpoint: await endpoints.attachSpare(namespace, { ...network, bridge: network.bridge }) };
     } catch (error) {
       this.#discard(namespace, []);
       throw error;
@@ -271,7 +267,7 @@ export class Sandboxes {
 
   #extraHosts({ extraHosts = [] }: SandboxRequest) {
     const { store, options } = this.#parts;
-    return parseExtraHosts(extraHosts, options.hostGateway ?? formatIpv4(lookup(store, "bridge").bridge?.gateway ?? 0));
+    return parseExtraHosts(extraHosts, options.hostGateway ?? lookup(store, "bridge").bridge?.ipv4?.gateway ?? "");
   }
 
   /** The text of resolv.conf, and what the DNS server must know where that is what the container asks. */

@@ -205,7 +205,7 @@ function insideTests(): void {
     await using _listener = await listen(kept.netnsPath!, "tcp", 80);
     // The first daemon is not closed but forgotten, as after a kill; its sockets still hold the ports, as another program would.
     using nft = new Nftables();
-    nft.run("cannot remove the table", "delete table ip berth_test");
+    nft.run("cannot remove the table", "delete table inet berth_test");
 
     const second = net.reopen();
     await second.recover([kept.containerId]);

@@ -26,7 +26,7 @@ import type { Filters } from "./network-filters.ts";
 import { Networks } from "./networks.ts";
 import type { AppliedPorts, PortChange, SandboxPorts } from "./port-changes.ts";
 import { lookup, planAttachment, planSandbox } from "./plan.ts";
-import { portRequests } from "./ports.ts";
+import { portWishes } from "./ports.ts";
 import { recoverNetworks } from "./recovery.ts";
 import { type MonitorOf, Resolver } from "./resolver.ts";
 import { RuleWatch } from "./rule-watch.ts";
@@ -110,6 +110,7 @@ export class NetworkService {
         store: this.#store,
         bridges: this.#bridges,
         links: this.#links,
+        endpoints: this.#endpoints,
         firewall: this.#firewall,
         resolver: this.#resolver,
         sandboxes: this.#sandboxes,
@@ -150,7 +151,7 @@ export class NetworkService {
     return this.#networks.inspect(network);
   }
 
-  /** Refuses what is not supported (IPv6, other drivers) with Docker's wording; "conflict" for a taken name. */
+  /** Refuses what is not supported (other drivers) with Docker's wording; "conflict" for a taken name. */
   async create(body: NetworkCreateBody): Promise<NetworkCreateResponse> {
     return this.#networks.create(body);
   }
@@ -168,7 +169,7 @@ export class NetworkService {
   /** Throws what `allocate` would throw for unknown networks and impossible settings; changes nothing. */
   validate(request: Omit<SandboxRequest, "containerId" | "name" | "hostname">): void {
     planSandbox(this.#store, request);
-    portRequests(request.ports ?? {}, request.exposedPorts ?? [], request.publishAll ?? false, 0);
+    portWishes(request.ports ?? {}, request.exposedPorts ?? [], request.publishAll ?? false);
     parseExtraHosts(request.extraHosts ?? [], "0.0.0.0");
   }
 

@@ -1,11 +1,11 @@
 /** Keeps networks and the sandboxes of running containers in the database, with a copy in memory for readers. */
 import type { Database } from "bun:sqlite";
 import type { Ipam } from "#api/types/network.ts";
-import type { Ipv4Prefix } from "#lib/ipv4.ts";
 import type { Schema } from "#store/database.ts";
 import type { ExtraHost } from "./hosts.ts";
 import type { ParentDriver, ParentLink } from "./parent-config.ts";
 import type { PublishedPort } from "./ports.ts";
+import { networkOfText, sandboxOfText } from "./stored-records.ts";
 import type { Sandbox } from "./types.ts";
 
 export const networkSchema: Schema = {
@@ -16,28 +16,50 @@ export const networkSchema: Schema = {
   ],
 };
 
+/** Addresses of one family in a network. Addresses and subnets in records are canonical text (`canonicalAddress`). */
+export interface SubnetConfig {
+  subnet: string;
+  /** The containers' way out, which is the bridge's own address; empty where there is none. */
+  gateway: string;
+  /** Limits the addresses that are handed out. */
+  range?: string;
+  /** Auxiliary addresses. */
+  reserved: string[];
+  /** The user chose the subnet, and so may choose addresses. */
+  chosen: boolean;
+}
+
+/** How packets get out of a bridge network and into it; Docker's names. */
+export type GatewayMode = "nat" | "nat-unprotected" | "routed" | "isolated";
+
+export interface BridgeSubnet extends SubnetConfig {
+  mode: GatewayMode;
+  /** What packets that leave have as source; absent: the address of the interface that they leave by. */
+  source?: string;
+}
+
 /** What makes a network with addresses work. */
 export interface BridgeConfig {
   /** The bridge, or with `parent` the device of the host that the containers' interfaces ride on. */
   device: string;
   /** Only with drivers "macvlan" and "ipvlan". */
   parent?: ParentLink;
-  subnet: Ipv4Prefix;
-  /** 0: none. */
-  gateway: number;
-  /** Limits the addresses that are handed out. */
-  range?: Ipv4Prefix;
-  /** Auxiliary addresses. */
-  reserved: number[];
+  /** At least one of the two is there. */
+  ipv4?: BridgeSubnet;
+  ipv6?: BridgeSubnet;
   /** Containers may talk to each other. */
   connected: boolean;
   masquerade: boolean;
   /** 0: the kernel's default. */
   mtu: number;
-  /** Where ports are published that name no host address; 0 is everywhere. */
-  hostBinding: number;
+  /** Where ports are published that name no host address; `0.0.0.0` is everywhere, also in IPv6. */
+  hostBinding: string;
   /** Interface names inside containers are this and a number. */
   interfacePrefix: string;
+  /** The bridge has no IPv4 address: the user has put the gateway elsewhere. */
+  withoutAddress?: true;
+  /** Interfaces of the host by which published ports are reached on the containers' own addresses. */
+  trusted?: string[];
 }
 
 export interface NetworkRecord {
@@ -47,8 +69,6 @@ export interface NetworkRecord {
   /** RFC 3339. */
   created: string;
   ipam: Ipam;
-  /** The user chose the subnet, and so may choose addresses. */
-  chosenSubnet: boolean;
   internal: boolean;
   attachable: boolean;
   options: Record<string, string>;
@@ -61,9 +81,10 @@ export interface NetworkRecord {
 export interface SandboxRecord extends Sandbox {
   containerName: string;
   published: PublishedPort[];
-  /** Endpoint of the default route and of the published ports. */
+  /** Endpoint of the default route and of the published ports, of IPv4 and of IPv6. */
   gatewayEndpoint?: string;
-  /** The default route was about to move to that endpoint: what the kernel has of it is not known. */
+  gatewayEndpoint6?: string;
+  /** A default route was about to move to its endpoint: what the kernel has of it is not known. */
   unsettled?: true;
   /** GwPriority by endpoint id. */
   priorities: Record<string, number>;
@@ -93,13 +114,12 @@ export class NetworkStore {
   constructor(db: Database) {
     this.#db = db;
     for (const { record } of db.query<{ record: string }, []>("SELECT record FROM networks").all()) {
-      const network = JSON.parse(record) as NetworkRecord;
+      const network = networkOfText(record);
       this.networks.set(network.id, network);
     }
     for (const { record } of db.query<{ record: string }, []>("SELECT record FROM sandboxes").all()) {
-      const sandbox = JSON.parse(record) as SandboxRecord;
-      // JSON drops an undefined path, which is what a container of the host's namespace has.
-      this.sandboxes.set(sandbox.containerId, { ...sandbox, netnsPath: sandbox.netnsPath });
+      const sandbox = sandboxOfText(record);
+      this.sandboxes.set(sandbox.containerId, sandbox);
     }
   }
 

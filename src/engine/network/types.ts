@@ -1,13 +1,12 @@
 /** What the container engine asks of the network service and what it gets back. */
 import type { PortMap } from "#api/types/container-config.ts";
 import type { EndpointSettings } from "#api/types/network.ts";
-import type { Ipv4Prefix } from "#lib/ipv4.ts";
 
 /** Fixed when the daemon starts. */
 export interface NetworkOptions {
   /** Name of the default bridge's device. Default: `defaultNames(execRoot).bridge`. */
   bridge?: string;
-  /** Name of the nftables table (family ip). Default: `defaultNames(execRoot).table`. */
+  /** Name of the nftables table (family inet). Default: `defaultNames(execRoot).table`. */
   table?: string;
   /** Address and prefix of the default bridge, as `192.168.5.1/24` (dockerd's --bip). */
   bip?: string;
@@ -15,8 +14,12 @@ export interface NetworkOptions {
   defaultBridge?: DefaultBridge;
   /** What `host-gateway` means in extra hosts. Default: the address of the default bridge. */
   hostGateway?: string;
-  /** Subnets for networks that name none. Default: Docker's 172.17-31/16 and 192.168/20. */
+  /** Address and prefix of the default bridge in IPv6 (dockerd's --bip6). */
+  bip6?: string;
+  /** Subnets for networks that name none. Default: Docker's 172.17-31/16 and 192.168/20; without one of IPv6 `ulaPool`. */
   pools?: readonly AddressPool[];
+  /** Names this engine among all: its IPv6 networks are in a prefix that is made of it. */
+  hostId?: string;
   /** Sandboxes kept ready on the default bridge. 0 turns that off. Default 4. */
   warm?: number;
   /** Nameservers, search domains and options of containers that set none of their own. */
@@ -32,10 +35,14 @@ export interface DefaultBridge {
   readonly masquerade?: boolean;
   /** 0 is the kernel's own. */
   readonly mtu?: number;
-  /** Host address of ports that are published without one; a number as `parseIpv4` gives it. Default 0, all. */
-  readonly hostBinding?: number;
+  /** Host address of ports that are published without one. Default `0.0.0.0`, all of both families. */
+  readonly hostBinding?: string;
   /** Part of the subnet that containers' addresses come from. */
-  readonly range?: Ipv4Prefix;
+  readonly range?: string;
+  /** The bridge has IPv6 too. */
+  readonly ipv6?: boolean;
+  /** As `range`; where no other subnet is known it is that. */
+  readonly range6?: string;
 }
 
 /** `base` is cut into subnets with `size` prefix bits. */
@@ -80,10 +87,15 @@ export interface Endpoint {
   interface: string;
   /** Name of the host's end of the veth pair; empty where the interface rides on a parent (macvlan, ipvlan). */
   hostInterface: string;
+  /** Empty in a network without IPv4. */
   ipAddress: string;
   prefixLength: number;
   /** Empty in an internal network. */
   gateway: string;
+  /** Empty in a network without IPv6. */
+  ipv6Address: string;
+  ipv6PrefixLength: number;
+  ipv6Gateway: string;
   /** Packets for elsewhere leave by the interface without a gateway. */
   routesByLink?: true;
   macAddress: string;
