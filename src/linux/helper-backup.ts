@@ -4,6 +4,7 @@ import { Sealer } from "#lib/seal.ts";
 import { ArchiveWriter, type Moment, type OutgoingEntry } from "./archive-writer.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, show } from "./helper-calls.ts";
 import { hasChanged } from "./helper-copy.ts";
+import { SocketSink } from "./socket-sink.ts";
 import { EPIPE, ENOENT } from "./syscall-error.ts";
 import type { FullStat, VolumeCalls } from "./volume-calls.ts";
 import { changedMeanwhile } from "./volume-tree.ts";
@@ -22,6 +23,8 @@ export interface BackupRequest {
   readonly manifest: string;
   readonly level: number;
   readonly threads: number;
+  /** Standard output is a socket, for `SocketSink`. */
+  readonly socket?: { readonly chunked: boolean };
 }
 
 /** Text of the archive's last file, as JSON. */
@@ -38,7 +41,9 @@ export interface BackupSummary {
 export function backUpTree(request: BackupRequest, calls: VolumeCalls): BackupSummary {
   using writer = new ArchiveWriter(request);
   const sealer = new Sealer();
+  const socket = request.socket && new SocketSink(calls, 1, request.socket.chunked);
   const write = (bytes: Uint8Array): void => {
+    if (socket !== undefined) return socket.put(bytes);
     const wrote = calls.writeBytes(1, bytes);
     if (wrote === -EPIPE) throw new EngineError("invalid", "nobody reads the backup any more");
     if (wrote < 0) throw calls.fail("write", "pipe", wrote);
@@ -57,10 +62,12 @@ export function backUpTree(request: BackupRequest, calls: VolumeCalls): BackupSu
     writeText(writer, summaryName, `${JSON.stringify(summary)}\n`);
     writer.close();
     write(sealer.seal());
+    socket?.flush();
     return summary;
   } catch (error) {
     writer.abandon();
     write(sealer.cut(errorMessage(error)));
+    socket?.flush();
     throw error;
   }
 }

@@ -13,7 +13,6 @@ import {
   cleanPath,
   type DecompressRequest,
   type DecompressResult,
-  type UnpackTreeOutcome,
   type UnpackTreeRequest,
   type UnpackTreeResult,
 } from "./helper-unpack.ts";
@@ -90,7 +89,7 @@ export async function unpackArchive(request: UnpackRequest, signal?: AbortSignal
   const lendable = isLendable(archive);
   if (lendable && request.digest === undefined && !(await startsCompressed(archive))) {
     const lent = await archive.lend();
-    if (lent !== undefined) return await unpackLent(lent, tree, signal);
+    if (lent !== undefined) return (await runOnBody("unpack", tree, lent, signal)) as UnpackTreeResult;
   }
   const input = await open(lendable ? streamOf(archive) : archive);
   try {
@@ -120,8 +119,13 @@ function isLendable(archive: UnpackRequest["archive"]): archive is Lendable {
   return typeof archive === "object" && "lend" in archive;
 }
 
-/** One process reads the socket and unpacks. What it read ahead of the request's end goes back. */
-async function unpackLent(lent: LentBody, tree: UnpackTreeRequest, signal?: AbortSignal): Promise<UnpackResult> {
+/** The outcome of an operation that reads the socket itself. What it read ahead of the request's end goes back. */
+export async function runOnBody(
+  operation: HelperOperation,
+  request: object,
+  lent: LentBody,
+  signal?: AbortSignal,
+): Promise<object> {
   await using undo = new AsyncDisposableStack();
   undo.defer(() => lent.abandon());
   const ahead = fileInMemory(lent.ahead);
@@ -129,11 +133,11 @@ async function unpackLent(lent: LentBody, tree: UnpackTreeRequest, signal?: Abor
   try {
     const { fd } = lent;
     if (fd === undefined) throw new EngineError("invalid", "unexpected EOF");
-    running = start("unpack", { ...tree, lent: lent.position }, fd, "ignore", signal, ahead).outcome;
+    running = start(operation, { ...request, lent: lent.position }, fd, "ignore", signal, ahead).outcome;
   } finally {
     closeSync(ahead);
   }
-  const { rest = "", ...result } = (await running) as UnpackTreeOutcome;
+  const { rest = "", ...result } = (await running) as { rest?: string };
   undo.move();
   lent.end(Buffer.from(rest, "base64"));
   return result;

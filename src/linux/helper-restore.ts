@@ -1,5 +1,6 @@
 /** Helper operation: unpacks a sealed backup of a volume, and takes nothing that a backup would not hold. */
 import { EngineError, errorKind } from "#lib/errors.ts";
+import type { BodyPosition } from "#lib/http/decoder.ts";
 import { SealReader } from "#lib/seal.ts";
 import { ArchiveReader } from "./archive.ts";
 import type { Moment } from "./archive-writer.ts";
@@ -7,17 +8,25 @@ import { type BackupSummary, longestPath, manifestName, summaryName, treeName } 
 import { type Attribute, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, show } from "./helper-calls.ts";
 import { baseOf, parentOf } from "./helper-tree.ts";
 import { toArrayBuffer } from "bun:ffi";
+import { LentReader } from "./lent-reader.ts";
 import type { VolumeCalls } from "./volume-calls.ts";
 import { type Description, NewTree } from "./volume-tree.ts";
 
 export interface RestoreRequest {
   /** An empty folder; this process makes it its root. */
   readonly target: string;
+  /** Standard input is a socket, for `LentReader`. */
+  readonly lent?: BodyPosition;
 }
 
 export interface RestoreResult extends BackupSummary {
   /** Text of the archive's first file. */
   readonly manifest: string;
+}
+
+interface RestoreOutcome extends RestoreResult {
+  /** What was read of the socket beyond the body, base64. */
+  readonly rest?: string;
 }
 
 /** Bytes of the archive's own files. */
@@ -28,9 +37,10 @@ const what = "the backup";
  * Reads the archive from standard input to its end and writes the tree to the disk; the tree counts only where this
  * succeeds. Throws "invalid" for what is cut off, damaged, or was made by something else.
  */
-export function restoreTree(request: RestoreRequest, calls: VolumeCalls): RestoreResult {
+export function restoreTree(request: RestoreRequest, calls: VolumeCalls): RestoreOutcome {
   using reader = new ArchiveReader("zstd");
-  const source = new Source(calls);
+  const body = request.lent && new LentReader(calls, request.lent);
+  const source = new Source(body === undefined ? () => readInput(calls) : () => body.read());
   const root = calls.enterRoot(request.target);
   reader.openSource(() => source.next());
   let result: RestoreResult;
@@ -43,7 +53,7 @@ export function restoreTree(request: RestoreRequest, calls: VolumeCalls): Restor
   }
   source.drain();
   calls.sync(root);
-  return result;
+  return body === undefined ? result : { ...result, rest: Buffer.from(body.rest).toString("base64") };
 }
 
 function unpack(reader: ArchiveReader, calls: VolumeCalls, root: number): RestoreResult {
@@ -70,23 +80,25 @@ function unpack(reader: ArchiveReader, calls: VolumeCalls, root: number): Restor
 
 /** The archive's bytes, checked on their way. */
 class Source {
-  readonly #calls: VolumeCalls;
-  readonly #buffer = Buffer.alloc(256 * 1024);
+  readonly #read: () => Uint8Array | undefined;
   readonly #seal = new SealReader();
   #ended = false;
 
-  constructor(calls: VolumeCalls) {
-    this.#calls = calls;
+  /** `read` answers undefined at the end. */
+  constructor(read: () => Uint8Array | undefined) {
+    this.#read = read;
   }
 
   /** Valid until the next call; undefined at the end. Throws where that is not as it should be. */
   next(): Uint8Array | undefined {
     while (!this.#ended) {
-      const size = this.#calls.read(0, this.#buffer);
-      if (size < 0) throw this.#calls.fail("read", "pipe", size);
-      this.#ended = size === 0;
-      if (this.#ended) this.#seal.end(what);
-      const inner = this.#seal.push(this.#buffer.subarray(0, size));
+      const bytes = this.#read();
+      if (bytes === undefined) {
+        this.#ended = true;
+        this.#seal.end(what);
+        return undefined;
+      }
+      const inner = this.#seal.push(bytes);
       if (inner.length > 0) return inner;
     }
     return undefined;
@@ -95,6 +107,13 @@ class Source {
   drain(): void {
     while (this.next() !== undefined);
   }
+}
+
+function readInput(calls: VolumeCalls): Uint8Array | undefined {
+  const buffer = Buffer.alloc(256 * 1024);
+  const size = calls.read(0, buffer);
+  if (size < 0) throw calls.fail("read", "pipe", size);
+  return size === 0 ? undefined : buffer.subarray(0, size);
 }
 
 interface OpenFolder {

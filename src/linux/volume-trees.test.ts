@@ -6,10 +6,9 @@ import { backUpTree, copyTree, measureTrees, restoreTree } from "./volume-trees.
 import { describeVolumeTree, makeVolumeTree } from "./volume-testing.ts";
 
 async function backup(root: string): Promise<Buffer<ArrayBuffer>> {
-  const { stream, done } = backUpTree(root, '{"format":"test"}');
-  const bytes = Buffer.from(await new Response(stream).bytes());
-  await done;
-  return bytes;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of backUpTree(root, '{"format":"test"}')) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }
 
 function restore(archive: Uint8Array<ArrayBuffer>, target: string): ReturnType<typeof restoreTree> {

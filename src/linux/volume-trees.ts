@@ -1,7 +1,10 @@
 /** What the daemon asks of helper processes about volumes: copies, backups and sizes of whole trees, with everything in them. */
 import { availableParallelism } from "node:os";
 import type { BackupSummary, BackupRequest } from "./helper-backup.ts";
-import { type PackStream, piped, start } from "./helper-client.ts";
+import { EngineError } from "#lib/errors.ts";
+import type { LentAnswer } from "#lib/http/exchange.ts";
+import { streamOf } from "#lib/streams.ts";
+import { type Lendable, piped, runOnBody, start } from "./helper-client.ts";
 import type { CopyTreeRequest, CopyTreeResult } from "./helper-copy.ts";
 import type { SeveralRequest, TreeSize } from "./helper-disk.ts";
 import type { RestoreRequest, RestoreResult } from "./helper-restore.ts";
@@ -26,14 +29,30 @@ export async function copyTree(source: string, target: string, signal?: AbortSig
   return (await start("copy", request, "ignore", "ignore", signal).outcome) as CopyTreeResult;
 }
 
+/** To be read, or written to an answer's socket by its packer: one of them, once. */
+export interface TreeBackup extends AsyncIterable<Uint8Array> {
+  writeTo(answer: LentAnswer): Promise<void>;
+}
+
 /**
- * The folder `root` as a sealed tar (`lib/seal.ts`) in Zstandard, of which `manifest` is the first file. `done` rejects
- * "conflict" where a file changes meanwhile; what was written then ends with the reason, and cannot be restored.
+ * The folder `root` as a sealed tar (`lib/seal.ts`) in Zstandard, of which `manifest` is the first file. Reading and
+ * writing reject with "conflict" where a file changes meanwhile; what came till then ends with the reason, and cannot
+ * be restored.
  */
-export function backUpTree(root: string, manifest: string, signal?: AbortSignal): PackStream {
+export function backUpTree(root: string, manifest: string, signal?: AbortSignal): TreeBackup {
   const threads = Math.min(availableParallelism(), mostThreads);
   const request: BackupRequest = { root, manifest, level, threads };
-  return piped(start("backup", request, "ignore", "pipe", signal));
+  return {
+    async *[Symbol.asyncIterator]() {
+      const { stream, done } = piped(start("backup", request, "ignore", "pipe", signal));
+      for await (const chunk of stream) yield chunk;
+      await done;
+    },
+    async writeTo({ fd, chunked }) {
+      if (fd === undefined) throw new EngineError("internal", "cannot back up: the client is gone");
+      await start("backup", { ...request, socket: { chunked } }, "ignore", fd, signal).outcome;
+    },
+  };
 }
 
 /**
@@ -43,12 +62,14 @@ export function backUpTree(root: string, manifest: string, signal?: AbortSignal)
  * the caller's to remove then.
  */
 export async function restoreTree(
-  archive: ReadableStream<Uint8Array>,
+  archive: AsyncIterable<Uint8Array> & Partial<Lendable>,
   target: string,
   signal?: AbortSignal,
 ): Promise<RestoreResult> {
   const request: RestoreRequest = { target };
-  return (await start("restore", request, archive, "ignore", signal).outcome) as RestoreResult;
+  const lent = await archive.lend?.();
+  if (lent !== undefined) return (await runOnBody("restore", request, lent, signal)) as RestoreResult;
+  return (await start("restore", request, streamOf(archive), "ignore", signal).outcome) as RestoreResult;
 }
 
 /** Of each path inside the folder `root`; undefined where it is no directory. One process does many. */

@@ -1,7 +1,8 @@
 /** Routes of what Berth alone does with volumes. None takes a path from a volume of Docker's API, whatever its name. */
 import type { VolumeCopied, VolumeRestored, VolumesUsage } from "#api/types/volume-care.ts";
+import type { Lendable } from "#linux/helper-client.ts";
 import type { ApiRouter, Exchange } from "../api.ts";
-import { sendBytes } from "../streams.ts";
+import { type OutgoingArchive, sendBytes } from "../streams.ts";
 
 /** Rejects with not-found (`get x: no such volume`), conflict (in use, taken) and invalid (names, damaged backups). */
 export interface VolumeCareBackend {
@@ -12,10 +13,10 @@ export interface VolumeCareBackend {
     options: { replace: boolean; pause: boolean },
     signal: AbortSignal,
   ): Promise<VolumeCopied>;
-  backup(name: string, options: { pause: boolean }, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  backup(name: string, options: { pause: boolean }, signal: AbortSignal): Promise<OutgoingArchive>;
   restore(
     options: { name?: string; replace: boolean },
-    archive: AsyncIterable<Uint8Array>,
+    archive: Lendable,
     signal: AbortSignal,
   ): Promise<VolumeRestored>;
   usage(names: readonly string[], signal: AbortSignal): Promise<VolumesUsage>;
@@ -34,7 +35,7 @@ export function addVolumeCareRoutes(router: ApiRouter, backend: VolumeCareBacken
   router.add("GET", "/volumes/{name}/backup", async (exchange) => {
     const { query, request } = exchange;
     const archive = await backend.backup(exchange.param("name"), { pause: query.flag("pause") }, request.signal);
-    await sendArchive(exchange, archive, query.flag("sealed"));
+    await sendSealed(exchange, archive, query.flag("sealed"));
   });
   router.add("POST", "/volumes/restore", async (exchange) => {
     const { query, request } = exchange;
@@ -51,7 +52,18 @@ export function addVolumeCareRoutes(router: ApiRouter, backend: VolumeCareBacken
  * An archive that fails breaks the connection, as others do; a client that looks at the seal of what it gets (`sealed`)
  * has it to the end, where the reason is.
  */
-async function sendArchive(exchange: Exchange, archive: AsyncIterable<Uint8Array>, sealed: boolean): Promise<void> {
+async function sendSealed(exchange: Exchange, archive: OutgoingArchive, sealed: boolean): Promise<void> {
+  const type = "application/zstd";
+  const answer = await exchange.response.lend(200, type);
+  if (answer !== undefined) {
+    try {
+      await archive.writeTo(answer);
+    } catch (cause) {
+      if (sealed) answer.end();
+      throw cause;
+    }
+    return answer.end();
+  }
   let failure: { readonly cause: unknown } | undefined;
   async function* toTheEnd(): AsyncGenerator<Uint8Array> {
     try {
@@ -61,6 +73,6 @@ async function sendArchive(exchange: Exchange, archive: AsyncIterable<Uint8Array
       failure = { cause };
     }
   }
-  await sendBytes(exchange, "application/zstd", toTheEnd());
+  await sendBytes(exchange, type, toTheEnd());
   if (failure !== undefined) throw failure.cause;
 }

@@ -1,8 +1,8 @@
 /** What can be done to whole volumes beside making and removing them: rename, copy, back up, restore, measure. */
 import type { VolumeCopied, VolumeRestored, VolumesUsage } from "#api/types/volume-care.ts";
 import { EngineError } from "#lib/errors.ts";
-import { streamOf } from "#lib/streams.ts";
-import { backUpTree, copyTree, measureTrees, restoreTree } from "#linux/volume-trees.ts";
+import type { Lendable } from "#linux/helper-client.ts";
+import { backUpTree, copyTree, measureTrees, restoreTree, type TreeBackup } from "#linux/volume-trees.ts";
 import type { CareContext } from "./care-context.ts";
 import { removeStaged, stage } from "./content.ts";
 import { readManifest, writeManifest } from "./manifest.ts";
@@ -64,24 +64,31 @@ export class VolumeCare {
   }
 
   /**
-   * A sealed archive. Rejects "not-found". What fails later is thrown by the iteration, after bytes that end with the
-   * reason (`lib/seal.ts`): such an archive is refused by `restore`.
+   * A sealed archive, to be read or written once. Rejects "not-found". What fails later does so where it is read or
+   * written, after bytes that end with the reason (`lib/seal.ts`): such an archive is refused by `restore`.
    */
-  async backup(name: string, options: { pause: boolean }, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  async backup(name: string, options: { pause: boolean }, signal: AbortSignal): Promise<TreeBackup> {
     const { volumes, layout, emit } = this.#context;
     const manifest = writeManifest(volumes.inspect(name), new Date());
     await using undo = new AsyncDisposableStack();
     undo.use(volumes.works.begin(name, "backup"));
     undo.use(await volumes.mounts.use(name));
     if (options.pause) undo.use(await pauseUsers(this.#context, name));
-    const packed = backUpTree(layout.volumeData(name), manifest, signal);
+    const backup = backUpTree(layout.volumeData(name), manifest, signal);
     const held = undo.move();
-    return (async function* () {
-      await using _held = held;
-      yield* packed.stream;
-      await packed.done;
-      emit("volume", "backup", name, { driver: "local" });
-    })();
+    const done = (): void => emit("volume", "backup", name, { driver: "local" });
+    return {
+      async *[Symbol.asyncIterator]() {
+        await using _held = held;
+        yield* backup;
+        done();
+      },
+      async writeTo(answer) {
+        await using _held = held;
+        await backup.writeTo(answer);
+        done();
+      },
+    };
   }
 
   /**
@@ -90,7 +97,7 @@ export class VolumeCare {
    */
   async restore(
     options: { name?: string; replace: boolean },
-    archive: AsyncIterable<Uint8Array>,
+    archive: Lendable,
     signal: AbortSignal,
   ): Promise<VolumeRestored> {
     const { replace } = options;
@@ -98,7 +105,7 @@ export class VolumeCare {
     if (options.name !== undefined) checkVolumeName(options.name);
     else if (replace) throw new EngineError("invalid", "restore: the volume to be replaced must be named");
     using staged = stage(this.#context, doing, replace ? "any" : "none", options.name);
-    const restored = await restoreTree(streamOf(archive), staged.path, signal);
+    const restored = await restoreTree(archive, staged.path, signal);
     const { volume, labels } = readManifest(restored.manifest);
     const name = options.name ?? checkVolumeName(volume);
     await staged.commit(name, labels);
