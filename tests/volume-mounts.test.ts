@@ -209,6 +209,26 @@ test("a mount of a container makes the volume with its options, once", async () 
   expect(Volumes.map(({ Name }) => Name)).toEqual(["made"]);
 });
 
+test("a running container gets a volume with a file system of its own, and gives it back", async () => {
+  await using engine = await startEngine();
+  await create(engine, "small", { size: "16m" });
+  const box = await engine.run(["sleep", "600"]);
+  const change = (changes: object) => engine.wire.json("POST", `/containers/${box.id}/update`, { Changes: changes });
+  await change({ Binds: { Add: ["small:/v"] } });
+  expect(mounted(engine, "small")).toEqual(["ext4"]);
+  await box.exec(["sh", "-c", "echo live >/v/file"]);
+  await engine.kill9();
+  await engine.start();
+  expect((await box.exec(["cat", "/v/file"])).stdout).toBe("live\n");
+  await change({ Mounts: { Remove: ["/v"] } });
+  expect(mounted(engine, "small")).toEqual([]);
+  // What cannot be mounted changes nothing.
+  await create(engine, "gone", { type: "none", device: "/no/such/folder", o: "bind" });
+  await expect(change({ Binds: { Add: ["small:/v", "gone:/g"] } })).rejects.toThrow("no such file or directory");
+  expect(mounted(engine, "small")).toEqual([]);
+  expect((await box.inspect()).Mounts).toEqual([]);
+});
+
 test("cp reads and writes the mounted volume of a container that does not run", async () => {
   await using engine = await startEngine();
   await create(engine, "small", { size: "16m" });

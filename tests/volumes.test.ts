@@ -1,5 +1,7 @@
 /** Volumes, binds and tmpfs: what a container sees, and what outlives it. */
 import { expect, test } from "bun:test";
+import { readlinkSync, statSync } from "node:fs";
+import { cString, syscall } from "#linux/libc.ts";
 import { startEngine } from "./harness/engine.ts";
 
 test("a new named volume takes over what the image has there, owners and modes included; a used one does not", async () => {
@@ -54,6 +56,53 @@ test("volumes-from another container, and sharing while both run", async () => {
   const guest = await engine.run(["sh", "-c", "echo hello > /data/note"], { HostConfig: { VolumesFrom: [owner.id] } });
   expect(await guest.wait()).toBe(0);
   expect((await owner.exec(["cat", "/data/note"])).stdout).toBe("hello\n");
+});
+
+test("volumes-from takes binds, volumes and tmpfs mounts, read-only where it says so, and fills nothing", async () => {
+  await using engine = await startEngine();
+  const owner = await engine.create(["true"], {
+    HostConfig: {
+      Binds: ["shared:/data", "/var/tmp:/host:ro"],
+      Mounts: [{ Type: "tmpfs", Target: "/t" }],
+      Tmpfs: { "/own": "" },
+    },
+  });
+  const show = "ls -A /data; touch /data/x; stat -f -c %T /t /own";
+  const guest = await engine.run(["sh", "-c", show], { HostConfig: { VolumesFrom: [`${owner.id}:ro`] } });
+  await guest.wait();
+  const { stdout, stderr } = await guest.logs();
+  expect(stdout).toBe("tmpfs\n");
+  expect(stderr).toContain("/data/x: Read-only file system");
+  const seen = (await guest.inspect()).Mounts.map(({ Type, Destination, RW, Mode }) => [Type, Destination, RW, Mode]);
+  expect(seen.toSorted((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1))).toEqual([
+    ["bind", "/host", false, ""],
+    ["tmpfs", "/t", false, ""],
+    ["volume", "/data", false, ""],
+  ]);
+  for (const mode of ["bogus", "rshared", "nocopy"]) {
+    await expect(
+      engine.create(["true"], { HostConfig: { VolumesFrom: [`${owner.id}:${mode}`] } }),
+    ).rejects.toMatchObject({ status: 400, message: `invalid mode: ${mode}` });
+  }
+});
+
+test("a volume gets hard links, links and extended attributes of the image as they are", async () => {
+  await using engine = await startEngine();
+  const maker = await engine.run(["sh", "-c", "mkdir /c; echo 1 >/c/a; ln /c/a /c/b; ln -s a /c/l; chown 5:6 /c/a"]);
+  await maker.wait();
+  const upper = `${engine.dataRoot}/snapshots/${maker.id}/fs/c/a`;
+  const value = Buffer.from("kept");
+  expect(syscall("setxattr", cString(upper), cString("user.note"), value, value.length, 0)).toBe(0);
+  await engine.wire.bytes("POST", `/commit?container=${maker.id}&repo=linked`);
+  const create = { Image: "linked", Cmd: ["true"], HostConfig: { Binds: ["copy:/c"] } };
+  const { Id } = await engine.wire.json<{ Id: string }>("POST", "/containers/create", create);
+  await engine.wire.bytes("POST", `/containers/${Id}/start`);
+  const data = `${engine.dataRoot}/volumes/copy/_data`;
+  const [a, b] = [statSync(`${data}/a`), statSync(`${data}/b`)];
+  expect([a.ino === b.ino, a.nlink, a.uid, a.gid, readlinkSync(`${data}/l`)]).toEqual([true, 2, 5, 6, "a"]);
+  const found = Buffer.alloc(16);
+  const length = syscall("getxattr", cString(`${data}/b`), cString("user.note"), found, found.length);
+  expect(found.toString("utf8", 0, length)).toBe("kept");
 });
 
 test("inspect and prune of volumes", async () => {
