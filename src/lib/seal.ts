@@ -63,7 +63,9 @@ export class SealReader {
     const isSeal = Buffer.from(this.#tail).indexOf(SEAL_MARK, 0, "latin1") === HEADER;
     throw new EngineError(
       "invalid",
-      isSeal ? `${what} is damaged: its digest is not that of its content` : `${what} is cut off: its end is missing`,
+      isSeal
+        ? `${what} is damaged: its digest is not that of its content`
+        : `${what} is cut off, or none at all: its end is missing`,
     );
   }
 }

@@ -42,9 +42,9 @@ export function restoreTree(request: RestoreRequest, calls: VolumeCalls): Restor
   const body = request.lent && new LentReader(calls, request.lent);
   const source = new Source(body === undefined ? () => readInput(calls) : () => body.read());
   const root = calls.enterRoot(request.target);
-  reader.openSource(() => source.next());
   let result: RestoreResult;
   try {
+    reader.openSource(() => source.next());
     result = unpack(reader, calls, root);
   } catch (error) {
     // Damage shows in many ways; that the digest is wrong, or the end missing, says more.

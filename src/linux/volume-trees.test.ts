@@ -52,10 +52,9 @@ test("a backup that is cut off or changed anywhere is refused", async () => {
   const refused = async (damaged: Uint8Array<ArrayBuffer>): Promise<void> => {
     await expect(restore(damaged, join(folder.path, `target ${tries++}`))).rejects.toMatchObject({ kind: "invalid" });
   };
-  for (let cut = 0; cut < archive.length; cut += Math.ceil(archive.length / 12))
-    await refused(archive.subarray(0, cut));
+  for (let cut = 0; cut < archive.length; cut += Math.ceil(archive.length / 4)) await refused(archive.subarray(0, cut));
   await refused(archive.subarray(0, -1));
-  for (let at = 0; at < archive.length; at += Math.ceil(archive.length / 12)) {
+  for (let at = 0; at < archive.length; at += Math.ceil(archive.length / 4)) {
     const damaged = Buffer.from(archive);
     damaged[at] = (damaged[at] ?? 0) ^ (1 << (at % 8));
     await refused(damaged);
