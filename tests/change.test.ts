@@ -54,7 +54,9 @@ test("networks are joined and left, and the files of the container say so", asyn
   expect(await links()).toEqual(["eth1", "lo"]);
   expect(await hosts()).toEqual(await addresses());
   expect(await shell(box, "grep mine /etc/hosts")).toBe("10.0.0.1 mine\n");
-  expect((await box.inspect()).HostConfig.NetworkMode).toBe("first");
+  const { HostConfig, NetworkSettings } = await box.inspect();
+  expect(HostConfig.NetworkMode).toBe("bridge");
+  expect(Object.keys(NetworkSettings.Networks)).toEqual(["first"]);
   await engine.wire.bytes("DELETE", "/networks/second");
   await expect(change(engine, box, { Networks: { Add: { first: null } } })).rejects.toMatchObject({ status: 403 });
   await expect(change(engine, box, { Networks: { Remove: ["bridge"] } })).rejects.toMatchObject({ status: 409 });

@@ -10,6 +10,7 @@ import { patience } from "#lib/testing.ts";
 import { type Engine, startEngine } from "./harness/engine.ts";
 import { busyboxLayer, dockerArchive } from "./harness/image.ts";
 import { until } from "./harness/process.ts";
+import { generator } from "./harness/random.ts";
 import { LocalRegistry } from "./harness/registry.ts";
 import { tar } from "./harness/tar.ts";
 
@@ -166,15 +167,4 @@ function strays(engine: Engine, present: readonly string[]): string[] {
     for (const name of readdirSync(join(engine.dataRoot, folder))) found.push(join(folder, name));
   }
   return found;
-}
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-function generator(start: number): () => number {
-  let state = start;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -40,8 +40,8 @@ export class NetworkAdapter implements NetworkBackend {
     return this.#engine.containers.connectNetwork(network, container, endpoint);
   }
 
-  disconnect(network: string, container: string): Promise<void> {
-    return this.#engine.containers.disconnectNetwork(network, container);
+  disconnect(network: string, container: string, force: boolean): Promise<void> {
+    return this.#engine.containers.disconnectNetwork(network, container, force);
   }
 
   prune(filters: Filters): Promise<NetworksPruneResponse> {

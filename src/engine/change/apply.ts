@@ -11,7 +11,7 @@ import { EngineError } from "#lib/errors.ts";
 import type { MountSession } from "#linux/container-mounts.ts";
 import type { MountInfo } from "#linux/mountinfo.ts";
 import { isAlive } from "#linux/process.ts";
-import { hostTexts, refreshHostFiles } from "./host-files.ts";
+import { type HostTexts, hostTexts, refreshHostFiles } from "./host-files.ts";
 import type { ChangeIntent } from "./journal.ts";
 import { attach, detach, letGo, makeSources, readyMount, type Target, targetOf } from "./live-mounts.ts";
 import type { ChangePlan } from "./plan.ts";
@@ -67,7 +67,8 @@ export async function applyChange(context: EngineContext, change: Change): Promi
     await networks.disconnect(network, id);
     undo.defer(async () => void (await networks.connect(network, id, settings)));
   }
-  if (files) undo.defer(refreshHostFiles(context, next, before));
+  const tell = (texts: HostTexts) => journal.write(id, Object.assign(intent, { texts }));
+  if (files) undo.defer(refreshHostFiles(context, next, before, tell));
   return async () => {
     published?.cut();
     for (const { made = [] } of plan.mounts.remove) await change.session.removeMade(target.pid, made);

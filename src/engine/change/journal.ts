@@ -4,6 +4,7 @@ import type { SandboxPorts } from "#engine/network/port-changes.ts";
 import { publishedOf } from "#engine/network/stored-records.ts";
 import type { SavedLimits } from "#linux/cgroup-limits.ts";
 import type { Schema } from "#store/database.ts";
+import type { HostTexts } from "./host-files.ts";
 
 export const changeSchema: Schema = {
   name: "change",
@@ -29,6 +30,8 @@ export interface ChangeIntent {
   unmounts: string[];
   /** Volumes that were made for it. */
   volumes: string[];
+  /** What the container's own files say, or are about to, where the record says otherwise. */
+  texts?: HostTexts;
 }
 
 /** A change is written down before anything is done, and forgotten in the transaction that keeps its outcome. */

@@ -1,4 +1,5 @@
 /** Takes back the changes of running containers that a crash cut off: nobody was told that they were made. */
+import { configuredNetworks } from "#engine/container/configured-networks.ts";
 import type { Container } from "#engine/container/container.ts";
 import type { EngineContext } from "#engine/container/context.ts";
 import { errorMessage } from "#lib/errors.ts";
@@ -48,18 +49,20 @@ function isOfRun(container: Container | undefined, { startedAt }: ChangeIntent):
 function backSteps(context: EngineContext, container: Container, intent: ChangeIntent): (() => void | Promise<void>)[] {
   const { networks } = context;
   const { record, id } = container;
+  const texts = intent.texts ?? hostTexts(context, id);
   return [
     () => restoreLimits(intent.limits ?? {}),
     () => undoMounts(context, container, intent),
     async () => {
-      const configured = record.networkingConfig.EndpointsConfig ?? {};
-      const wanted = new Set([record.hostConfig.NetworkMode, ...Object.keys(configured)].map(nameOf(context)));
-      const joined = new Set(networks.sandbox(id)?.endpoints.map(({ networkName }) => networkName));
-      if (joined.size === 0) return;
-      for (const name of wanted.difference(joined)) await networks.connect(name, id, configured[name] ?? {});
-      for (const name of joined.difference(wanted)) await networks.disconnect(name, id);
+      const sandbox = networks.sandbox(id);
+      if (sandbox === undefined || sandbox.sharedWith !== undefined) return;
+      const settings = record.networkingConfig.EndpointsConfig ?? {};
+      const wanted = new Map(configuredNetworks(record).map((one) => [nameOf(context)(one), settings[one] ?? {}]));
+      const joined = new Set(sandbox.endpoints.map(({ networkName }) => networkName));
+      for (const [name, own] of wanted) if (!joined.has(name)) await networks.connect(name, id, own);
+      for (const name of joined) if (!wanted.has(name)) await networks.disconnect(name, id);
     },
-    () => void refreshHostFiles(context, record, hostTexts(context, id)),
+    () => void refreshHostFiles(context, record, texts),
   ];
 }
 

@@ -3,6 +3,7 @@ import type { PortMap } from "#api/types/container-config.ts";
 import type { NetworkSettings, Port } from "#api/types/container.ts";
 import type { EndpointSettings } from "#api/types/network.ts";
 import type { Endpoint, SandboxRequest } from "#engine/network/types.ts";
+import { configuredNetworks } from "./configured-networks.ts";
 import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
 import type { ContainerRecord } from "./record.ts";
@@ -15,6 +16,7 @@ export function sandboxRequest(record: ContainerRecord): SandboxRequest {
     hostname: config.Hostname,
     domainname: config.Domainname,
     mode: config.NetworkDisabled === true ? "none" : hostConfig.NetworkMode,
+    ...(record.leftMain === true && { leftMain: true }),
     endpoints: endpointsOf(networkingConfig.EndpointsConfig),
     ...(config.MacAddress && { macAddress: config.MacAddress }),
     ports: hostConfig.PortBindings ?? {},
@@ -41,7 +43,7 @@ export function networkSettings(context: EngineContext, { record }: Container): 
   const mode = record.hostConfig.NetworkMode;
   const networks: Record<string, EndpointSettings> = {};
   if (!mode.startsWith("container:")) {
-    for (const name of new Set([mode, ...Object.keys(configured)])) {
+    for (const name of configuredNetworks(record)) {
       networks[name] = { ...emptyEndpoint(context, name), ...definedFields(configured[name] ?? {}) };
     }
   }

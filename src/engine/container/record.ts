@@ -20,6 +20,8 @@ export interface ContainerRecord {
   config: ContainerConfig;
   hostConfig: HostConfig;
   networkingConfig: NetworkingConfig;
+  /** Taken out of the network of its mode. */
+  leftMain?: boolean;
   mounts: ResolvedMount[];
   /** Ids of the host that are this container's alone (`--userns=auto`). */
   idSpan?: Span;

@@ -44,6 +44,7 @@ import { Lifecycle } from "./lifecycle.ts";
 import { selectContainers, selectPrunable } from "./list.ts";
 import { readContainerLog } from "./logs.ts";
 import { checkName } from "./names.ts";
+import { configuredNetworks } from "./configured-networks.ts";
 import { connectNetwork, disconnectNetwork } from "./network-attachment.ts";
 import { pauseContainer, unpauseContainer } from "./pause.ts";
 import { isRunning } from "./record.ts";
@@ -278,20 +279,17 @@ export class ContainerService {
     return connectNetwork(this.#context, this.#get(id), network, settings);
   }
 
-  disconnectNetwork(network: string, id: string): Promise<void> {
-    return disconnectNetwork(this.#context, this.#get(id), network);
+  disconnectNetwork(network: string, id: string, force: boolean): Promise<void> {
+    if (force && this.#context.containers.find(id) === undefined) {
+      this.#context.networks.inspect(network);
+      throw new EngineError("not-found", `endpoint ${id} not found`);
+    }
+    return disconnectNetwork(this.#context, this.#get(id), network, force);
   }
 
   /** Names and ids of the networks that containers, stopped ones too, are configured for. */
   networksInUse(): Set<string> {
-    return new Set(
-      this.#context.containers
-        .all()
-        .flatMap(({ record }) => [
-          record.hostConfig.NetworkMode,
-          ...Object.keys(record.networkingConfig.EndpointsConfig ?? {}),
-        ]),
-    );
+    return new Set(this.#context.containers.all().flatMap(({ record }) => configuredNetworks(record)));
   }
 
   top(id: string, psArguments: string): Promise<TopResponse> {

@@ -7,6 +7,7 @@ import { listRoutes } from "#linux/netlink-route.ts";
 import { Netlink } from "#linux/netlink.ts";
 import { Firewall } from "./firewall.ts";
 import { raiseHost, TestNetwork } from "./private-network.ts";
+import type { Keep } from "./membership.ts";
 import type { NetworkService } from "./service.ts";
 import { NetworkStore } from "./store.ts";
 
@@ -62,9 +63,9 @@ async function both(net: TestNetwork): Promise<{ kernel: unknown; record: unknow
 function insideTests(): void {
   beforeAll(raiseHost);
 
-  const join = (network: string) => (service: NetworkService) => service.connect(network, ID, {});
-  const leave = (network: string) => (service: NetworkService) => service.disconnect(network, ID);
-  const cases: [what: string, before: string[], act: (service: NetworkService) => Promise<unknown>][] = [
+  const join = (network: string) => (service: NetworkService, keep: Keep) => service.connect(network, ID, {}, keep);
+  const leave = (network: string) => (service: NetworkService, keep: Keep) => service.disconnect(network, ID, keep);
+  const cases: [what: string, before: string[], act: (service: NetworkService, keep: Keep) => Promise<unknown>][] = [
     ["joining a network that gets the route", ["bridge"], join("area")],
     ["joining one that does not", ["bridge"], join("zone")],
     ["leaving the one that has the route", ["bridge", "area"], leave("area")],
@@ -80,15 +81,20 @@ function insideTests(): void {
       const ports = { "80/tcp": [{ HostIp: "", HostPort: "8080" }] };
       await first.allocate({ containerId: ID, name: "box", hostname: "box", mode: "bridge", ports });
       for (const name of before.slice(1)) await first.connect(name, ID, {});
+      net.db.run("CREATE TABLE kept (change TEXT)");
+      const joined = (service: NetworkService) => service.sandbox(ID)?.endpoints.length;
+      const count = joined(first);
       {
         using kill = killAt(step);
-        await act(first).catch(() => {});
+        await act(first, () => void net.db.run("INSERT INTO kept VALUES ('x')")).catch(() => {});
         done = kill.steps() <= step;
       }
       // A dead daemon's ports are free.
       await first.close();
       await net.reopen().recover([ID]);
       const { kernel, record } = await both(net);
+      const kept = net.db.query("SELECT * FROM kept").all().length;
+      expect({ step, kept }).toEqual({ step, kept: joined(net.service) === count ? 0 : 1 });
       if (done) expect(step).toBeGreaterThan(1);
       expect({ step, ...Object(kernel) }).toEqual({ step, ...Object(record) });
       await net.service.release(ID);

@@ -20,6 +20,9 @@ export interface MembershipParts {
   announce: (action: "connect" | "disconnect", endpoint: Endpoint, containerId: string) => void;
 }
 
+/** Writes down what must change together with the sandbox's record. */
+export type Keep = () => void;
+
 /**
  * The record never names an interface that the kernel has not: a new one is made before it is written down, an old one
  * removed after it is struck out. What a crash leaves beside the record is a stray port of a bridge, which recovery
@@ -32,8 +35,11 @@ export class Membership {
     this.#parts = parts;
   }
 
-  /** Undefined where the container is not running. Throws "forbidden" where it is in the network; with an error nothing is left. */
-  async connect(attachment: Attachment, containerId: string): Promise<Endpoint | undefined> {
+  /**
+   * Undefined where the container is not running. Throws "forbidden" where it is in the network; with an error nothing is
+   * left, but what `keep` wrote down.
+   */
+  async connect(attachment: Attachment, containerId: string, keep: Keep = () => {}): Promise<Endpoint | undefined> {
     const { store, links, endpoints, announce } = this.#parts;
     const { network } = attachment;
     const before = store.sandboxes.get(containerId);
@@ -62,28 +68,36 @@ export class Membership {
       this.#parts.resolver.forget(containerId);
       return undefined;
     }
-    this.#change(socket, sandbox, {
+    const changed = {
       ...sandbox,
       endpoints: [...sandbox.endpoints, endpoint],
       priorities: { ...sandbox.priorities, [endpoint.endpointId]: attachment.gatewayPriority },
-    });
+    };
+    this.#change(socket, sandbox, changed, keep);
     undo.move();
     announce("connect", endpoint, containerId);
     return endpoint;
   }
 
   /** False where the container is not running or not attached. */
-  async disconnect(network: NetworkRecord, containerId: string): Promise<boolean> {
+  async disconnect(network: NetworkRecord, containerId: string, keep: Keep = () => {}): Promise<boolean> {
     const { store, links, endpoints, announce } = this.#parts;
     const find = () => store.sandboxes.get(containerId)?.endpoints.find(({ networkId }) => networkId === network.id);
     const before = store.sandboxes.get(containerId);
-    if (before === undefined || find() === undefined) return false;
+    const joined = find();
+    if (before === undefined || joined === undefined) return false;
+    if (joined.interface === "" && before.netnsPath !== undefined) {
+      // The network none: there is nothing but the record.
+      store.putSandbox({ ...before, endpoints: before.endpoints.filter((one) => one !== joined) }, keep);
+      announce("disconnect", joined, containerId);
+      return true;
+    }
     using socket = await links.enter(ownNamespace(before));
     const sandbox = store.sandboxes.get(containerId);
     const endpoint = find();
     if (sandbox === undefined || endpoint === undefined) return false;
     const rest = { ...sandbox, endpoints: sandbox.endpoints.filter((one) => one !== endpoint) };
-    this.#change(socket, sandbox, rest, () => {
+    this.#change(socket, sandbox, rest, keep, () => {
       try {
         endpoints.detach(socket, endpoint);
       } catch (error) {
@@ -117,7 +131,13 @@ export class Membership {
   }
 
   /** Stores a sandbox whose endpoints changed, does `work`, and moves routes and ports to the endpoints that now have them. */
-  #change(socket: Netlink, before: SandboxRecord, changed: SandboxRecord, work: () => void = () => {}): void {
+  #change(
+    socket: Netlink,
+    before: SandboxRecord,
+    changed: SandboxRecord,
+    keep: Keep,
+    work: () => void = () => {},
+  ): void {
     const { store, endpoints } = this.#parts;
     const { gatewayEndpoint: _four, gatewayEndpoint6: _six, ...rest } = changed;
     const gateways = chooseGateways(rest.endpoints, rest.priorities);
@@ -125,7 +145,7 @@ export class Membership {
     const hosts = hostsText({ ...rest, addresses, extra: rest.extraHosts });
     const after = { ...rest, hosts, ...namedGateways(gateways) };
     const moves = !sameGateways(gateways, gatewaysOf(before));
-    store.putSandbox(moves ? { ...after, unsettled: true } : after);
+    store.putSandbox(moves ? { ...after, unsettled: true } : after, keep);
     work();
     if (!moves) return;
     endpoints.unlead(before.published, gatewaysOf(before));

@@ -29,20 +29,21 @@ export type PlanRequest = Omit<SandboxRequest, "containerId" | "name" | "hostnam
 export function planSandbox(store: NetworkStore, request: PlanRequest): SandboxPlan {
   const mode = request.mode === "" || request.mode === "default" ? "bridge" : request.mode;
   if (mode.startsWith("container:")) return planShared(mode.slice("container:".length), request);
-  const main = lookup(store, mode);
-  const joined = new Map<NetworkRecord, Partial<EndpointSettings>>([[main, {}]]);
+  // The network of a mode that was left may be gone.
+  const main = request.leftMain === true ? undefined : lookup(store, mode);
+  const joined = new Map<NetworkRecord, Partial<EndpointSettings>>(main === undefined ? [] : [[main, {}]]);
   for (const [name, settings] of Object.entries(request.endpoints ?? {})) {
     joined.set(lookup(store, name === "default" ? "bridge" : name), settings);
   }
-  if (main.bridge === undefined) {
-    if (joined.size === 1) return { kind: main.driver === "host" ? "host" : "none", network: main };
-    throw new EngineError("conflict", main.driver === "host" ? HOST_CONFLICT : NONE_CONFLICT);
+  const [only] = joined.keys();
+  if (joined.size === 1 && only?.bridge === undefined && only !== undefined) {
+    return { kind: only.driver === "host" ? "host" : "none", network: only };
   }
   const others = [...joined].filter(([network]) => network !== main).toSorted(([a], [b]) => (a.name < b.name ? -1 : 1));
-  const settings = mainSettings(joined.get(main) ?? {}, request.macAddress);
+  const own = main === undefined ? [] : [[main, mainSettings(joined.get(main) ?? {}, request.macAddress)] as const];
   return {
     kind: "own",
-    attachments: [[main, settings] as const, ...others].map(([network, own]) => planAttachment(network, own)),
+    attachments: [...own, ...others].map(([network, settings]) => planAttachment(network, settings)),
   };
 }
 

@@ -21,6 +21,7 @@ import { Firewall } from "./firewall.ts";
 import { ForwardGuard } from "./forward-guard.ts";
 import { parseExtraHosts } from "./hosts.ts";
 import { SandboxLinks } from "./links.ts";
+import type { Keep } from "./membership.ts";
 import { defaultNames, isDeviceName } from "./names.ts";
 import type { Filters } from "./network-filters.ts";
 import { Networks } from "./networks.ts";
@@ -193,27 +194,28 @@ export class NetworkService {
 
   /**
    * Attaches a container. A running one gets its interface now (its `hosts` text changes); for a stopped one this
-   * only validates and answers undefined: the caller keeps the settings for the next `allocate`.
+   * only validates and answers undefined: the caller keeps the settings for the next `allocate`. `keep` writes down,
+   * in one transaction with the endpoint, what must change with it.
    */
   async connect(
     network: string,
     containerId: string,
     settings: Partial<EndpointSettings>,
+    keep?: Keep,
   ): Promise<Endpoint | undefined> {
-    return await this.#sandboxes.membership.connect(
-      planAttachment(lookup(this.#store, network), settings),
-      containerId,
-    );
+    const attachment = planAttachment(lookup(this.#store, network), settings);
+    return await this.#sandboxes.membership.connect(attachment, containerId, keep);
   }
 
   /** Detaches a running container; `detached` is false for one that is stopped or not attached. */
-  async disconnect(network: string, containerId: string): Promise<{ name: string; id: string; detached: boolean }> {
+  async disconnect(
+    network: string,
+    containerId: string,
+    keep?: Keep,
+  ): Promise<{ name: string; id: string; detached: boolean }> {
     const record = lookup(this.#store, network);
-    return {
-      name: record.name,
-      id: record.id,
-      detached: await this.#sandboxes.membership.disconnect(record, containerId),
-    };
+    const detached = await this.#sandboxes.membership.disconnect(record, containerId, keep);
+    return { name: record.name, id: record.id, detached };
   }
 
   /** Descriptors that the container's monitor is to inherit: a later daemon takes them back (`MonitorOf`). */

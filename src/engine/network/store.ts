@@ -135,10 +135,14 @@ export class NetworkStore {
     this.networks.delete(id);
   }
 
-  putSandbox(sandbox: SandboxRecord): void {
-    this.#db
-      .query("INSERT OR REPLACE INTO sandboxes (container_id, record) VALUES (?, ?)")
-      .run(sandbox.containerId, JSON.stringify(sandbox));
+  /** `also` writes down what must change with it: both or neither. */
+  putSandbox(sandbox: SandboxRecord, also: () => void = () => {}): void {
+    this.#db.transaction(() => {
+      this.#db
+        .query("INSERT OR REPLACE INTO sandboxes (container_id, record) VALUES (?, ?)")
+        .run(sandbox.containerId, JSON.stringify(sandbox));
+      also();
+    })();
     this.sandboxes.set(sandbox.containerId, sandbox);
     this.onSandbox(sandbox.containerId, sandbox);
   }

@@ -60,6 +60,8 @@ export interface SandboxRequest {
   domainname?: string;
   /** HostConfig.NetworkMode: default, bridge, none, host, `container:<full id>` or a network's name or id. */
   mode: string;
+  /** The container was taken out of the network of `mode`: it has those of `endpoints` alone. */
+  leftMain?: boolean;
   /** NetworkingConfig.EndpointsConfig, by network name or id; the network of `mode` needs no entry. */
   endpoints?: Readonly<Record<string, Partial<EndpointSettings>>>;
   /** Config.MacAddress, for the network of `mode`. */
