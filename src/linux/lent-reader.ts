@@ -6,17 +6,10 @@ import { syscall } from "./libc.ts";
 import { EAGAIN, ECONNRESET } from "./syscall-error.ts";
 
 /** Standard input is the socket; this descriptor is a file with the content that was read of it before. */
-export const aheadFd = 3;
+const aheadFd = 3;
 const socketFd = 0;
 const POLLIN = 1;
 const blockSize = 256 * 1024;
-
-/**
- * A client that sends small files writes each with a few calls. Whoever waits for every one of them is woken each time,
- * at the client's cost: so it gets time to write some dozen. Large chunks would fill the socket meanwhile. Nanoseconds.
- */
-const smallChunk = 16 * 1024;
-const nap = 400_000n;
 
 export class LentReader {
   readonly #calls: TreeCalls;
@@ -52,13 +45,10 @@ export class LentReader {
   }
 
   #receive(): number {
-    let rested = this.#decoder.chunkSize >= smallChunk;
     for (;;) {
       const size = this.#calls.read(socketFd, this.#block);
       if (size === -EAGAIN) {
-        if (rested) syscall("ppoll", Int32Array.of(socketFd, POLLIN), 1, null, null);
-        else syscall("ppoll", null, 0, BigUint64Array.of(0n, nap), null);
-        rested = true;
+        syscall("ppoll", Int32Array.of(socketFd, POLLIN), 1, null, null);
         continue;
       }
       if (size === 0 || size === -ECONNRESET) throw new EngineError("invalid", "unexpected EOF");

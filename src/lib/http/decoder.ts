@@ -28,7 +28,6 @@ export class BodyDecoder {
   #expected: BodyPosition["expected"];
   #remaining: number;
   #line: string;
-  #chunkSize = Number.POSITIVE_INFINITY;
 
   constructor(position: BodyPosition) {
     this.#chunked = position.chunked;
@@ -49,11 +48,6 @@ export class BodyDecoder {
   /** Content still to come; Infinity where nobody knows. */
   get remaining(): number {
     return this.#chunked && !this.done ? Number.POSITIVE_INFINITY : this.#remaining;
-  }
-
-  /** Size of the last chunk that was announced here; Infinity before, and where there are none. */
-  get chunkSize(): number {
-    return this.#chunkSize;
   }
 
   /**
@@ -101,7 +95,7 @@ export class BodyDecoder {
     } else {
       const match = /^([0-9a-fA-F]{1,12})[ \t]*(?:;.*)?$/.exec(line);
       if (match === null) throw malformed();
-      this.#chunkSize = this.#remaining = Number.parseInt(match[1] as string, 16);
+      this.#remaining = Number.parseInt(match[1] as string, 16);
       this.#expected = this.#remaining === 0 ? "trailer" : "content";
     }
   }
