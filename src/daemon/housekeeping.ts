@@ -2,7 +2,7 @@
 import { type OwnMemory, ownMemory, releaseProgramText } from "#linux/memory.ts";
 
 /** Between two looks at memory while requests come. Milliseconds. */
-const PERIOD = 500;
+const PERIOD = 250;
 /** Growth at which garbage goes although requests come, which wait some 10 ms for it. Bytes. */
 const LARGE_GROWTH = 10 * 1024 * 1024;
 /** After this it goes at the small growth. Milliseconds. */
