@@ -1,19 +1,20 @@
 /**
  * Sends random and spoiled requests to a daemon of its own and looks whether it takes them well: each is answered with
  * a status of HTTP (or, where it is none, its connection is closed), none with a failure of ours, nothing is left
- * behind, and the daemon does not grow. Ends with exit code 1 otherwise.
+ * behind, and the daemon never grows, sampled all the time after a warm-up. Ends with exit code 1 otherwise.
  *
  *     bun run fuzz [--count 20000] [--seed N] [--growth MEBIBYTES]
  *
  * It runs in a network namespace of its own, and `fuzz/tame.ts` keeps containers away from the host. Needs root.
  */
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { type Engine, startEngine } from "../tests/harness/engine.ts";
 import { WalkedDaemon } from "./api-walk/daemon.ts";
 import { extraRequests } from "./api-walk/extras.ts";
 import { allRequests, type WalkRequest } from "./api-walk/requests.ts";
 import { type Reaction, send } from "./fuzz/client.ts";
+import { mebibytes, MemoryWatch } from "./fuzz/memory.ts";
 import { type Draft, encode, type Message, mutateDraft } from "./fuzz/message.ts";
 import { errorMessage } from "#lib/errors.ts";
 import { Random } from "./fuzz/random.ts";
@@ -26,8 +27,6 @@ const LANES = 4;
 const ROUND = 400;
 /** Requests before memory is compared: caches and code are there by then. */
 const WARM_UP = 2000;
-/** The daemon gives memory back after ten quiet seconds. Milliseconds. */
-const QUIET = 12_000;
 
 const { values } = parseArgs({
   options: {
@@ -53,19 +52,20 @@ async function fuzz(count: number, seed: number, growth: number): Promise<boolea
   const folder = await mkdtemp("/var/tmp/fuzz-");
   try {
     await using engine = await startEngine({ image: false });
+    using watch = new MemoryWatch(engine.pid);
     const daemon = new WalkedDaemon(engine.socket);
     await daemon.prepare();
     const faults: string[] = [];
     const statuses = new Map<number, number>();
     const warmUp = Math.min(WARM_UP, Math.floor(count / 2));
     let before = { memory: 0, files: 0 };
-    let peak = 0;
     const begun = performance.now();
     let settling = 0;
     for (let from = 0; from < count; from += ROUND) {
       if (before.memory === 0 && from >= warmUp) {
         const start = performance.now();
-        before = await settled(engine);
+        before = await watch.pause();
+        watch.restart();
         settling += performance.now() - start;
       }
       await round(engine, daemon, { from, to: Math.min(from + ROUND, count), seed, folder }, (fault, reaction) => {
@@ -73,11 +73,10 @@ async function fuzz(count: number, seed: number, growth: number): Promise<boolea
         for (const status of reaction.statuses) statuses.set(status, (statuses.get(status) ?? 0) + 1);
       });
       await daemon.restore();
-      peak = Math.max(peak, memoryOf(await statusOf(engine)));
     }
     const seconds = (performance.now() - begun - settling) / 1000;
-    const after = await settled(engine);
-    const grown = after.memory - before.memory;
+    const { peak } = watch;
+    const after = await watch.pause();
     console.log(
       `statuses: ${[...statuses]
         .toSorted(([a], [b]) => a - b)
@@ -86,10 +85,11 @@ async function fuzz(count: number, seed: number, growth: number): Promise<boolea
     );
     console.log(
       `${Math.round(count / seconds)} requests/s; memory ${mebibytes(before.memory)} after ${warmUp} requests, ` +
-        `${mebibytes(after.memory)} at the end (${grown >= 0 ? "+" : ""}${mebibytes(grown)}), at most ${mebibytes(peak)} meanwhile; ` +
+        `at most ${mebibytes(peak)} from then on (${growthOf(peak - before.memory)}), ` +
+        `${mebibytes(after.memory)} at the end (${growthOf(after.memory - before.memory)}); ` +
         `open files ${before.files}, ${after.files}`,
     );
-    if (grown > growth * 1024) faults.push(`the daemon grew by ${mebibytes(grown)}`);
+    if (peak - before.memory > growth * 1024) faults.push(`the daemon grew by ${mebibytes(peak - before.memory)}`);
     if (after.files > before.files + 5)
       faults.push(`the daemon had ${before.files} files open, and now ${after.files}`);
     for (const fault of new Set(faults)) console.log(`FAULT ${fault}`);
@@ -161,21 +161,6 @@ function jsonOf(text: string): unknown {
   }
 }
 
-async function settled(engine: Engine): Promise<{ memory: number; files: number }> {
-  await Bun.sleep(QUIET);
-  const files = (await readdir(`/proc/${engine.pid}/fd`)).length;
-  return { memory: memoryOf(await statusOf(engine)), files };
-}
-
-async function statusOf(engine: Engine): Promise<string> {
-  return await Bun.file(`/proc/${engine.pid}/status`).text();
-}
-
-/** Resident, in KiB. */
-function memoryOf(status: string): number {
-  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0);
-}
-
-function mebibytes(kibibytes: number): string {
-  return `${(kibibytes / 1024).toFixed(1)} MiB`;
+function growthOf(kibibytes: number): string {
+  return `${kibibytes >= 0 ? "+" : ""}${mebibytes(kibibytes)}`;
 }
