@@ -61,12 +61,12 @@ test("memory shrinks after ten quiet seconds, each time", () => {
   expect(told).toEqual(["shrink", "shrink"]);
 });
 
-test("while requests come, garbage goes whenever memory has grown by 10 MiB", () => {
+test("while requests come, garbage goes whenever memory has grown by 5 MiB", () => {
   const { memory, told } = testMemory();
   using housekeeping = new Housekeeping(restless, memory);
-  serve(housekeeping, 1000);
-  memory.bytes += 9 * MIB;
-  serve(housekeeping, 5000);
+  serve(housekeeping, 3000);
+  memory.bytes += 4 * MIB;
+  serve(housekeeping, 3000);
   expect(told).toEqual([]);
   memory.bytes += 2 * MIB;
   serve(housekeeping, 1000);
@@ -74,8 +74,26 @@ test("while requests come, garbage goes whenever memory has grown by 10 MiB", ()
   // What was no garbage stays, and is no reason to look for any.
   serve(housekeeping, 5000);
   expect(told).toEqual(["collect"]);
-  memory.bytes += 11 * MIB;
+  memory.bytes += 6 * MIB;
   serve(housekeeping, 1000);
+  expect(told).toEqual(["collect", "collect"]);
+});
+
+test("garbage holds up no requests in the first two seconds, nor more often than that", () => {
+  const { memory, told } = testMemory();
+  using housekeeping = new Housekeeping(restless, memory);
+  serve(housekeeping, 500);
+  memory.bytes += 40 * MIB;
+  serve(housekeeping, 1000);
+  expect(told).toEqual([]);
+  serve(housekeeping, 1000);
+  expect(told).toEqual(["collect"]);
+  memory.bytes -= 30 * MIB;
+  serve(housekeeping, 300);
+  memory.bytes += 40 * MIB;
+  serve(housekeeping, 700);
+  expect(told).toEqual(["collect"]);
+  serve(housekeeping, 1500);
   expect(told).toEqual(["collect", "collect"]);
 });
 

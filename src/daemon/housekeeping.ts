@@ -4,10 +4,12 @@ import { type OwnMemory, ownMemory, releaseProgramText } from "#linux/memory.ts"
 /** Between two looks at memory while requests come. Milliseconds. */
 const PERIOD = 250;
 /** Growth at which garbage goes although requests come, which wait some 10 ms for it. Bytes. */
-const LARGE_GROWTH = 10 * 1024 * 1024;
-/** After this it goes at the small growth. Milliseconds. */
-const PAUSE = 1000;
+const LARGE_GROWTH = 5 * 1024 * 1024;
+/** But only so long after the first of them or the last time: a short burst is not held up. Milliseconds. */
+const SPELL = 2000;
+/** Growth at which it goes in a pause, and how long that is. */
 const SMALL_GROWTH = 2 * 1024 * 1024;
+const PAUSE = 1000;
 /** Compiled code goes too after this: long enough that somebody who types commands never waits for it. Milliseconds. */
 const QUIET = 10_000;
 /** The program's pages go after this: getting them back costs the next `run` some 20 ms. */
@@ -30,6 +32,8 @@ export class Housekeeping implements Disposable {
   #stage = 0;
   /** The least that was resident since garbage went. */
   #floor = Number.POSITIVE_INFINITY;
+  /** When requests began to come, or garbage went after that. */
+  #spell = 0;
 
   constructor(sleeper: Sleeper, memory: OwnMemory = ownMemory) {
     this.#sleeper = sleeper;
@@ -55,6 +59,7 @@ export class Housekeeping implements Disposable {
     // The timer waits for a later stage, which may be minutes away.
     clearTimeout(this.#timer);
     this.#stage = 0;
+    this.#spell = this.#last;
     this.#grown();
     this.#wait();
   }
@@ -78,7 +83,7 @@ export class Housekeeping implements Disposable {
     if (stage !== undefined && performance.now() - this.#last >= stage.after) {
       stage.work();
       this.#stage++;
-    } else this.#collect(LARGE_GROWTH);
+    } else this.#collect(performance.now() - this.#spell < SPELL ? Number.POSITIVE_INFINITY : LARGE_GROWTH);
     this.#wait();
   }
 
@@ -91,6 +96,7 @@ export class Housekeeping implements Disposable {
   #collect(growth: number): void {
     if (this.#grown() < growth) return;
     this.#memory.collect();
+    this.#spell = performance.now();
     // The allocator gives pages back a little later: what remains is seen at the next look.
     this.#floor = Number.POSITIVE_INFINITY;
   }
