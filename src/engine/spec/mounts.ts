@@ -104,8 +104,13 @@ function userMount(mount: ResolvedMount, host: HostFacts): MountSpec {
   const kept = exists(source) ? mountRestrictions(source) : [];
   options.push(...kept.filter((word) => word !== "ro" || !mount.readOnly));
   if (mount.readOnly) options.push(readOnlyOption(mount, host));
-  if (mount.propagation !== "") options.push(mount.propagation);
+  if (mount.propagation !== "") options.push(propagation(mount));
   return { destination, type: "bind", source, options };
+}
+
+/** Nothing is below a bind without submounts, and crun would take these along for the sake of an `r` here. */
+function propagation({ propagation: asked, bind }: ResolvedMount): string {
+  return bind?.nonRecursive ? asked.replace(/^r/, "") : asked;
 }
 
 /** Everything below the source is read-only too, where the kernel can (mount_setattr(2), 5.12). */

@@ -1,5 +1,6 @@
 /** Volumes of a bounded size: a quota of the data root's file system, or a file system of their own in a sparse file. */
 import { existsSync, openSync, closeSync, ftruncateSync, fsyncSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { EngineError } from "#lib/errors.ts";
 import { projectUsage } from "#linux/project-quota.ts";
 import type { Layout } from "#store/layout.ts";
@@ -34,6 +35,7 @@ export async function makeImage(layout: Layout, { name, size }: BoundedVolume): 
     await format(maker ?? "", fresh, size);
     fsyncSync(fd);
     renameSync(fresh, image);
+    syncFolder(dirname(image));
   } catch (error) {
     rmSync(fresh, { force: true });
     throw error;
@@ -43,9 +45,19 @@ export async function makeImage(layout: Layout, { name, size }: BoundedVolume): 
   return image;
 }
 
-/** No blocks are kept for root, and the tables are left to the kernel to fill, so that the file stays sparse. */
+function syncFolder(path: string): void {
+  const fd = openSync(path, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** No blocks are kept for root. Tables and journal are left as the zeros that they are, so that the file stays sparse. */
 async function format(maker: string, image: string, size: number): Promise<void> {
-  const child = Bun.spawn([maker, "-q", "-F", "-m", "0", "-E", "root_owner=0:0,lazy_itable_init=1,nodiscard", image], {
+  const extended = "root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1,nodiscard";
+  const child = Bun.spawn([maker, "-q", "-F", "-m", "0", "-E", extended, image], {
     cwd: "/",
     env: { PATH: PLACES },
     stdio: ["ignore", "ignore", "pipe"],
