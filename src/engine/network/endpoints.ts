@@ -5,7 +5,7 @@ import type { Logger } from "#lib/log.ts";
 import { forgetFlows } from "#linux/netlink-netfilter.ts";
 import type { Netlink } from "#linux/netlink.ts";
 import type { BridgeNetworks, LiveBridge } from "./bridge-networks.ts";
-import { addressIn, FAMILIES, familyOfText, gatewayIn, subnetOf } from "./families.ts";
+import { addressIn, FAMILIES, familyOfText, gatewayIn } from "./families.ts";
 import type { PortTarget } from "./firewall-table.ts";
 import type { Firewall } from "./firewall.ts";
 import { type Gateways, leadsOut } from "./gateways.ts";

@@ -9,8 +9,9 @@ import { addressOf, prefixOf } from "#lib/ip.ts";
 import { closeFd, openPath } from "#linux/descriptor.ts";
 import { NamespaceWorker } from "#linux/namespaces.ts";
 import { changeLink, createBridge, createVeth, findLink, type Link } from "#linux/netlink-link.ts";
-import { addAddress, addDefaultRoute } from "#linux/netlink-route.ts";
+import { addAddress, addDefaultRoute, deleteAddress } from "#linux/netlink-route.ts";
 import { Netlink, NETLINK_ROUTE } from "#linux/netlink.ts";
+import { vethName } from "./names.ts";
 import { NetworkService } from "./service.ts";
 import { networkSchema } from "./store.ts";
 import type { NetworkOptions } from "./types.ts";
@@ -32,6 +33,17 @@ export function raiseHost(): void {
   netlink.execute(...addresses.map((text) => addAddress(index, prefixOf(text))), changeLink(index, { up: true }));
 }
 
+/** Further addresses of the host, until disposed of. */
+export function withHostAddresses(...addresses: readonly string[]): Disposable {
+  const change = (request: typeof addAddress): void => {
+    using netlink = Netlink.open(NETLINK_ROUTE);
+    const { index } = linkOf(netlink, HOST_LINK);
+    netlink.execute(...addresses.map((text) => request(index, prefixOf(text))));
+  };
+  change(addAddress);
+  return { [Symbol.dispose]: () => change(deleteAddress) };
+}
+
 /** Another machine on the host's link, which sends by the host what it knows no other way to. */
 export async function raiseOutside(): Promise<{ path: string } & AsyncDisposable> {
   const folder = mkdtempSync(join(tmpdir(), "berth-outside-"));
@@ -41,7 +53,7 @@ export async function raiseOutside(): Promise<{ path: string } & AsyncDisposable
   using netlink = Netlink.open(NETLINK_ROUTE);
   const namespace = openPath(path, 0);
   netlink.execute(
-    createVeth({ name: "outside0", master: linkOf(netlink, HOST_LINK).index }, { name: "eth0", namespace }),
+    createVeth({ name: vethName(), master: linkOf(netlink, HOST_LINK).index }, { name: "eth0", namespace }),
   );
   closeFd(namespace);
   const { index } = linkOf(inside, "eth0");
