@@ -35,14 +35,13 @@ export function changePorts(
     if (published !== undefined) {
       const meant = published.filter((port) => fits(selector, key(port), port.hostAddress, port.hostPort));
       if (meant.length === 0) throw absent(selector);
-      for (const port of meant) {
-        removed.add(port);
-        takeBinding(bindings, port);
-      }
+      for (const port of meant) removed.add(port);
     } else if (!takeFitting(bindings, selector)) {
       throw absent(selector);
     }
   }
+  const kept = published?.filter((port) => !removed.has(port)) ?? [];
+  for (const port of removed) takeBinding(bindings, port, kept);
   for (const [port, list] of Object.entries(add)) {
     const known = bindings[port] ?? [];
     for (const one of list ?? []) {
@@ -91,8 +90,15 @@ function fits(selector: PortSelector, port: string, hostIp: string, hostPort: nu
   );
 }
 
-/** The binding by which a port is published: the one that names it rather than a range or any. */
-function takeBinding(bindings: Record<string, PortBinding[]>, port: PublishedPort): void {
+/**
+ * Takes the binding by which a port is published: the one that names it rather than a range or any. One that names no
+ * address is there in both families: what stays of it gets its address.
+ */
+function takeBinding(
+  bindings: Record<string, PortBinding[]>,
+  port: PublishedPort,
+  kept: readonly PublishedPort[],
+): void {
   const list = bindings[key(port)] ?? [];
   const onAddress = list.filter(({ HostIp }) => HostIp === "" || canonicalAddress(HostIp) === port.hostAddress);
   const exact = onAddress.find(({ HostPort }) => HostPort === String(port.hostPort));
@@ -100,7 +106,12 @@ function takeBinding(bindings: Record<string, PortBinding[]>, port: PublishedPor
     const [first, last] = HostPort.split("-").map(Number);
     return first !== undefined && last !== undefined && first <= port.hostPort && port.hostPort <= last;
   });
-  drop(bindings, key(port), exact ?? range ?? onAddress.find(isAnywhere));
+  const taken = exact ?? range ?? onAddress.find(isAnywhere);
+  drop(bindings, key(port), taken);
+  if (taken?.HostIp !== "") return;
+  const rest = kept.filter((other) => key(other) === key(port) && other.hostPort === port.hostPort);
+  const left = rest.map(({ hostAddress }) => ({ HostIp: hostAddress, HostPort: taken.HostPort }));
+  if (left.length > 0) bindings[key(port)] = [...(bindings[key(port)] ?? []), ...left];
 }
 
 function takeFitting(bindings: Record<string, PortBinding[]>, selector: PortSelector): boolean {
