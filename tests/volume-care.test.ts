@@ -1,6 +1,7 @@
 /** Volumes as a whole: renamed, copied, backed up, restored, measured, with everything in them and through every crash. */
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import type { Volume } from "#api/types/volume.ts";
 import type { VolumesUsage } from "#api/types/volume-care.ts";
@@ -197,4 +198,37 @@ test("a file that is written to fails a backup by its name, and --pause holds it
   await engine.start();
   expect((await box.inspect()).State.Status).toBe("running");
   controller.abort();
+  // Of two who hold it still, the first to go does not let it run.
+  const [first, second] = [new AbortController(), new AbortController()];
+  for (const { signal } of [first, second]) await engine.wire.send("GET", "/volumes/busy/backup?pause=1", { signal });
+  first.abort();
+  await until("one backup is over", async () => {
+    const { message } = await engine.wire.bytes("DELETE", "/volumes/busy").then(
+      () => ({ message: "removed" }),
+      (error: Error) => error,
+    );
+    return message.endsWith(", backup]") && !message.includes("backup, backup");
+  });
+  expect((await box.inspect()).State.Status).toBe("paused");
+  second.abort();
+  await until("the writer runs again", async () => (await box.inspect()).State.Status === "running");
+});
+
+test("a restore whose client leaves in the middle leaves nothing", async () => {
+  await using engine = await startEngine({ image: false });
+  const data = await makeVolume(engine, "kept");
+  makeVolumeTree(data, 400);
+  const archive = Buffer.from(await engine.wire.bytes("GET", "/volumes/kept/backup"));
+  for (const query of ["name=new", "name=kept&replace=1"]) {
+    const socket = connect({ path: engine.socket });
+    socket.write(
+      `POST /volumes/restore?${query} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${archive.length}\r\n\r\n`,
+    );
+    socket.write(archive.subarray(0, archive.length - 1000));
+    const begun = (): boolean => folders(engine).length > 1 || existsSync(join(engine.dataRoot, "volumes/kept/_next"));
+    await until("the restore is under way", begun);
+    socket.destroy();
+    await until("nothing of it is left", () => !begun());
+    expect(await names(engine)).toEqual(["kept"]);
+  }
 });

@@ -3,7 +3,7 @@ import { deviceNumber } from "./descriptor.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "./helper-calls.ts";
 import { constants } from "node:fs";
 import { AT_FDCWD } from "./libc.ts";
-import { ENOENT, ENOSYS, EINVAL, EOPNOTSUPP, EXDEV } from "./syscall-error.ts";
+import { EINVAL, ENOENT, ENOSYS, ENOTTY, EOPNOTSUPP, EXDEV } from "./syscall-error.ts";
 import type { FullStat, VolumeCalls } from "./volume-calls.ts";
 import { changedMeanwhile, type Description, NewTree } from "./volume-tree.ts";
 
@@ -121,7 +121,8 @@ class Copying {
     if (this.#clones) {
       const cloned = this.#calls.clone(from, to);
       if (cloned === 0) return;
-      this.#clones = false;
+      // Other refusals are about this file.
+      this.#clones = ![-EOPNOTSUPP, -EXDEV, -ENOTTY].includes(cloned);
     }
     const regions = this.#calls.regions(from, stat, path) ?? [{ offset: 0, size: stat.size }];
     for (const { offset, size } of regions) this.#copy(from, to, offset, size, path);

@@ -7,17 +7,19 @@ import type { CareContext } from "./care-context.ts";
 import { removeStaged, stage } from "./content.ts";
 import { readManifest, writeManifest } from "./manifest.ts";
 import { checkVolumeName } from "./names.ts";
+import { Pauses } from "./pauses.ts";
 import { finishRenames, renameVolume } from "./rename.ts";
-import { endPauses, pauseUsers } from "./users.ts";
 
 /** Says of which container or project a volume is: no copy is. */
 const OWNERS = /^com\.docker\.(compose\.|volume\.anonymous$)/;
 
 export class VolumeCare {
   readonly #context: CareContext;
+  readonly #pauses: Pauses;
 
   constructor(context: CareContext) {
     this.#context = context;
+    this.#pauses = new Pauses(context);
   }
 
   /** Mends the folders of volumes, before anything else looks at them. */
@@ -28,7 +30,7 @@ export class VolumeCare {
 
   /** When containers are adopted. */
   async recoverContainers(): Promise<void> {
-    await endPauses(this.#context);
+    await this.#pauses.recover();
   }
 
   rename(name: string, newName: string): Promise<void> {
@@ -54,7 +56,7 @@ export class VolumeCare {
     let copied: { entries: number; bytes: number };
     {
       await using _mounted = await volumes.mounts.use(name);
-      await using _paused = options.pause ? await pauseUsers(this.#context, name) : undefined;
+      await using _paused = options.pause ? await this.#pauses.hold(name) : undefined;
       copied = await copyTree(layout.volumeData(name), staged.path, signal);
     }
     const labels = Object.entries(Labels ?? {}).filter(([label]) => !OWNERS.test(label));
@@ -73,7 +75,7 @@ export class VolumeCare {
     await using undo = new AsyncDisposableStack();
     undo.use(volumes.works.begin(name, "backup"));
     undo.use(await volumes.mounts.use(name));
-    if (options.pause) undo.use(await pauseUsers(this.#context, name));
+    if (options.pause) undo.use(await this.#pauses.hold(name));
     const backup = backUpTree(layout.volumeData(name), manifest, signal);
     const held = undo.move();
     const done = (): void => emit("volume", "backup", name, { driver: "local" });
