@@ -34,7 +34,7 @@ test("a query that nobody was there for is answered by the next daemon, on UDP a
   const { asker, address } = await pair(engine);
   // While there is one that can tell the pid.
   const namespace = await asker.namespace();
-  const waiting = { namespace: async () => namespace } as Box;
+  const waiting = { namespace: async () => namespace };
   await engine.kill9();
   const answers = Promise.all([
     ask(waiting, { name: "db" }, { patience: 30_000 }),

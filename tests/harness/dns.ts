@@ -5,6 +5,9 @@ import type { Tally } from "./dns-hammer.ts";
 import type { Answer, Question } from "./dns-wire.ts";
 import { output } from "./process.ts";
 
+/** A container, or what else has a network namespace. */
+export type Place = Pick<Box, "namespace">;
+
 export interface AskOptions {
   server?: string;
   /** How long a query waits for its answer before it is sent again; milliseconds. */
@@ -13,24 +16,28 @@ export interface AskOptions {
 }
 
 /** Answers in the order of the questions, as the container gets them. */
-export async function askAll(box: Box, questions: readonly Question[], options: AskOptions = {}): Promise<Answer[]> {
+export async function askAll(
+  place: Place,
+  questions: readonly Question[],
+  options: AskOptions = {},
+): Promise<Answer[]> {
   const { server = "127.0.0.11", patience = 20_000, tries = 1 } = options;
   const program = [process.execPath, join(import.meta.dir, "dns-client.ts"), server, `${patience}`, `${tries}`];
   return JSON.parse(
-    await output(["nsenter", `--net=${await box.namespace()}`, ...program, JSON.stringify(questions)]),
+    await output(["nsenter", `--net=${await place.namespace()}`, ...program, JSON.stringify(questions)]),
   ) as Answer[];
 }
 
-export async function ask(box: Box, question: Question | string, options?: AskOptions): Promise<Answer> {
-  const [answer] = await askAll(box, [typeof question === "string" ? { name: question } : question], options);
+export async function ask(place: Place, question: Question | string, options?: AskOptions): Promise<Answer> {
+  const [answer] = await askAll(place, [typeof question === "string" ? { name: question } : question], options);
   if (answer === undefined) throw new Error("no answer");
   return answer;
 }
 
 /** Asks for a name without pause until `end`, which tells how that went. */
-export async function hammer(box: Box, name: string, address: string): Promise<{ end: () => Promise<Tally> }> {
+export async function hammer(place: Place, name: string, address: string): Promise<{ end: () => Promise<Tally> }> {
   const program = [process.execPath, join(import.meta.dir, "dns-hammer.ts"), name, address];
-  const child = Bun.spawn(["nsenter", `--net=${await box.namespace()}`, ...program], {
+  const child = Bun.spawn(["nsenter", `--net=${await place.namespace()}`, ...program], {
     stdin: "pipe",
     stdout: "pipe",
     stderr: "inherit",
@@ -44,9 +51,9 @@ export async function hammer(box: Box, name: string, address: string): Promise<{
 }
 
 /** Serves at the container's address until it is disposed of: what dns-upstream.ts says. */
-export async function serve(box: Box, address: string, mark = 1): Promise<AsyncDisposable> {
+export async function serve(place: Place, address: string, mark = 1): Promise<AsyncDisposable> {
   const program = [process.execPath, join(import.meta.dir, "dns-upstream.ts"), address, `${mark}`];
-  const child = Bun.spawn(["nsenter", `--net=${await box.namespace()}`, ...program], {
+  const child = Bun.spawn(["nsenter", `--net=${await place.namespace()}`, ...program], {
     stdout: "pipe",
     stderr: "inherit",
   });

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { silentLogger } from "#lib/log.ts";
 import { addressOf, prefixOf } from "#lib/ip.ts";
 import { closeFd, openPath } from "#linux/descriptor.ts";
+import { Inotify } from "#linux/inotify.ts";
 import { NamespaceWorker } from "#linux/namespaces.ts";
 import { changeLink, createBridge, createVeth, findLink, type Link } from "#linux/netlink-link.ts";
 import { addAddress, addDefaultRoute, deleteAddress } from "#linux/netlink-route.ts";
@@ -97,6 +98,7 @@ export class TestNetwork implements AsyncDisposable {
   readonly layout = new Layout(join(this.root, "data"), join(this.root, "exec"));
   readonly db = openDatabase(this.layout.database, [networkSchema]);
   readonly namespaces = new NamespaceWorker();
+  readonly changes = new Inotify();
   readonly events: string[] = [];
   readonly options: NetworkOptions;
   service: NetworkService;
@@ -121,6 +123,7 @@ export class TestNetwork implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.service.close();
     this.namespaces.close();
+    this.changes[Symbol.dispose]();
     this.db.close();
     rmSync(this.root, { recursive: true });
   }
@@ -128,7 +131,7 @@ export class TestNetwork implements AsyncDisposable {
   #open(): NetworkService {
     const emit = (action: string, _id: string, { name = "" }: Record<string, string>) =>
       this.events.push(`${action} ${name}`);
-    const { db, layout, namespaces, options } = this;
-    return new NetworkService({ db, layout, namespaces, log: silentLogger, emit, options });
+    const { db, layout, namespaces, changes, options } = this;
+    return new NetworkService({ db, layout, namespaces, changes, log: silentLogger, emit, options });
   }
 }

@@ -105,9 +105,7 @@ export class Resolver {
 
 function isServed({ sharedWith, netnsPath, dns, endpoints }: SandboxRecord): boolean {
   if (sharedWith !== undefined || netnsPath === undefined) return false;
-  return (
-    dns !== undefined || endpoints.some((endpoint) => endpoint.hostInterface !== "" && hasNames(endpoint.networkName))
-  );
+  return dns !== undefined || endpoints.some((endpoint) => endpoint.interface !== "" && hasNames(endpoint.networkName));
 }
 
 function named(sandbox: SandboxRecord): NamedSandbox {
