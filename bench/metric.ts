@@ -10,7 +10,7 @@ export interface Bar {
 
 export interface Metric {
   readonly name: string;
-  readonly unit: "ms" | "s" | "MB/s" | "MB";
+  readonly unit: "ms" | "s" | "MB/s" | "MB" | "1/s";
   readonly better: "lower" | "higher";
   readonly bar?: Bar;
 }

@@ -9,6 +9,7 @@ import { containerGroups } from "./groups/container.ts";
 import { copy } from "./groups/copy.ts";
 import { load } from "./groups/load.ts";
 import { memoryGroups } from "./groups/memory.ts";
+import { networkGroups } from "./groups/network.ts";
 import { outputGroups } from "./groups/output.ts";
 import { image } from "./image.ts";
 import { type Launched, launchBerth, launchDocker, type Places } from "./launch.ts";
@@ -29,6 +30,7 @@ function groupsOf(workshop: Workshop): readonly Group[] {
     ...memoryGroups(workshop),
     ...containerGroups,
     burst,
+    ...networkGroups,
     ...outputGroups(workshop),
     commit,
     copy(workshop),
