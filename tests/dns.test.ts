@@ -97,6 +97,24 @@ test("an alias of several containers is answered with all, another one first eac
   expect(starts).toEqual(addresses.flatMap((address) => [address, address]));
 });
 
+test("a link is a name that only the container with the link knows", async () => {
+  await using engine = await startEngine();
+  await createNetwork(engine, "n");
+  const db = await engine.run(idle, on("n", "db"));
+  const linked = { NetworkingConfig: { EndpointsConfig: { n: { Links: ["db:Store"] } } } };
+  const asker = await engine.run(idle, { name: "asker", HostConfig: { NetworkMode: "n", Links: ["db"] }, ...linked });
+  const address = await addressOf(db, "n");
+  const found = await askAll(asker, [{ name: "store" }, { name: "STORE.n" }, { name: "db" }]);
+  for (const answer of found) expect(answer).toMatchObject({ code: "NOERROR", records: [address] });
+  expect(await ask(db, "store")).toMatchObject({ code: "SERVFAIL" });
+  expect((await asker.inspect()).NetworkSettings.Networks["n"]?.Links).toEqual(["db:Store"]);
+  const wrong = engine.create(idle, { NetworkingConfig: { EndpointsConfig: { n: { Links: ["a:b:c"] } } } });
+  await expect(wrong).rejects.toMatchObject({
+    status: 400,
+    message: expect.stringContaining("bad format for links: a:b:c"),
+  });
+});
+
 test("resolv.conf leads to 127.0.0.11 on networks of one's own, and says what stands behind it", async () => {
   await using engine = await startEngine();
   await createNetwork(engine, "n");

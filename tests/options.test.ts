@@ -168,7 +168,7 @@ test("what a request refers to and is not there is no missing image", async () =
     expect(await refusal(engine, { HostConfig })).toBe("400 No such container: none");
   }
   expect(await refusal(engine, { HostConfig: { NetworkMode: "none-such" } })).toBe("400 network none-such not found");
-  expect(await refusal(engine, { HostConfig: { Links: ["other"] } })).toContain(
-    "400 container links are not supported",
+  expect(await refusal(engine, { HostConfig: { Links: ["other"] } })).toBe(
+    "400 could not get container for other: No such container: other",
   );
 });

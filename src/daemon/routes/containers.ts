@@ -197,7 +197,8 @@ function addStateRoutes(router: ApiRouter, backend: ContainerBackend): void {
     exchange.response.send(200);
   });
   change(
-    "/containers/{id}",
+    // A link is named by two names and a slash.
+    "/containers/{id:.*}",
     ({ query }, id) =>
       backend.remove(id, { force: query.flag("force"), volumes: query.flag("v"), link: query.flag("link") }),
     "DELETE",

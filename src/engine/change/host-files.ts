@@ -2,6 +2,7 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { EngineContext } from "#engine/container/context.ts";
+import { linkedHosts } from "#engine/container/links.ts";
 import { sandboxRequest } from "#engine/container/network.ts";
 import type { ContainerRecord } from "#engine/container/record.ts";
 import type { Sandbox } from "#engine/network/types.ts";
@@ -25,7 +26,7 @@ export function refreshHostFiles(
   before: HostTexts | undefined,
   tell: (texts: HostTexts) => void = () => {},
 ): () => void {
-  const after = context.networks.refreshFiles(sandboxRequest(record));
+  const after = context.networks.refreshFiles({ ...sandboxRequest(record), linked: linkedHosts(context, record) });
   if (before === undefined || after === undefined) return () => {};
   tell({ hosts: after.hosts, resolvConf: after.resolvConf });
   const folder = context.layout.container(record.id);

@@ -18,6 +18,7 @@ import { formatTime, now } from "#lib/time.ts";
 import { Container } from "./container.ts";
 import { announce, type EngineContext } from "./context.ts";
 import { applyDefaults } from "./defaults.ts";
+import { takeLinks } from "./links.ts";
 import { checkLogConfig } from "./log-options.ts";
 import { checkHealthRestart } from "./unhealthy.ts";
 import { viewImages } from "./image-mounts.ts";
@@ -60,6 +61,7 @@ export async function createContainer(
     throw new EngineError("invalid", "conflicting options: port exposing and the container type network mode");
   }
   warnings.push(...validateContainer(config, hostConfig, context.host));
+  const links = takeLinks(containers, hostConfig);
   for (const mode of ["NetworkMode", "IpcMode", "PidMode"] as const) {
     const other = /^container:(.+)$/.exec(hostConfig[mode])?.[1];
     if (other !== undefined) hostConfig[mode] = `container:${referred(() => containers.get(other)).id}`;
@@ -85,6 +87,7 @@ export async function createContainer(
     hostConfig,
     networkingConfig: request.NetworkingConfig,
     mounts,
+    ...(links.length > 0 && { links }),
   };
   referred(() => networks.validate(sandboxRequest(record)));
   await using undo = new AsyncDisposableStack();

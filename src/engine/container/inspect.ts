@@ -7,6 +7,7 @@ import { toMountPoint } from "#engine/volume/mount.ts";
 import { now } from "#lib/time.ts";
 import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
+import { linkTexts } from "./links.ts";
 import { networkSettings, summaryPorts } from "./network.ts";
 import { isRunning } from "./record.ts";
 import { describeState } from "./status.ts";
@@ -57,7 +58,10 @@ export async function inspectContainer(
     ProcessLabel: "",
     AppArmorProfile: appArmorProfileOf(context.host, hostConfig),
     ExecIDs: container.execIds.size === 0 ? null : [...container.execIds],
-    HostConfig: ordered(hostConfig, hostConfigFields),
+    HostConfig: ordered(
+      { ...hostConfig, Links: hostConfig.Links ?? linkTexts(context.containers, container.record) },
+      hostConfigFields,
+    ),
     GraphDriver: { Name: "overlay2", Data: await graphData(context, id) },
     ...(size && (await sizes(context, container))),
     Mounts: record.mounts.filter((mount) => mount.listed).map(toMountPoint),
@@ -66,16 +70,18 @@ export async function inspectContainer(
   };
 }
 
+/** `names` are those of links, by id. */
 export async function summarize(
   context: EngineContext,
   container: Container,
   size: boolean,
+  names: ReadonlyMap<string, readonly string[]>,
 ): Promise<ContainerSummary> {
   const { record, state } = container;
   const [path, args] = commandOf(container);
   return {
     Id: record.id,
-    Names: [`/${record.name}`],
+    Names: [`/${record.name}`, ...(names.get(record.id) ?? [])],
     Image: context.images.find(record.config.Image)?.id === record.imageId ? record.config.Image : record.imageId,
     ImageID: record.imageId,
     Command: [path, ...args.map(quoteArgument)].join(" "),

@@ -18,6 +18,7 @@ import { mountTmpfs } from "#linux/mount.ts";
 import { startTime } from "#linux/process.ts";
 import type { Container } from "./container.ts";
 import type { EngineContext } from "./context.ts";
+import { openLinks } from "./links.ts";
 import { sandboxRequest } from "./network.ts";
 import { newPrograms } from "./programs.ts";
 import { isRunning } from "./record.ts";
@@ -48,12 +49,17 @@ export async function launch(context: EngineContext, container: Container): Prom
   await using users = await openUsers(context, container);
   await using undo = new AsyncDisposableStack();
 
+  const links = openLinks(context, container.record);
   const bundle = layout.bundle(id);
   mkdirSync(bundle, { recursive: true, mode: 0o710 });
   undo.defer(() => removeBundle(context, id));
   undo.defer(() => networks.release(id));
   const [sandbox, rootfs] = await bothSettled(
-    networks.allocate({ ...sandboxRequest(container.record), ...(users.network && { namespace: users.network }) }),
+    networks.allocate({
+      ...sandboxRequest(container.record),
+      linked: links.hosts,
+      ...(users.network && { namespace: users.network }),
+    }),
     mountRootfs(context, id, users),
   );
 
@@ -67,7 +73,7 @@ export async function launch(context: EngineContext, container: Container): Prom
   const { spec, warnings } = buildSpec(
     {
       id,
-      config,
+      config: { ...config, Env: [...links.env, ...(config.Env ?? [])] },
       hostConfig,
       rootfs,
       user,

@@ -7,6 +7,7 @@ import type { Container } from "./container.ts";
 import { announce, type EngineContext, saveState } from "./context.ts";
 import { HealthWatch } from "./health-watch.ts";
 import { launch, StartFailure } from "./launch.ts";
+import { refreshParents } from "./link-changes.ts";
 import { finishLog, watchLog } from "./logs.ts";
 import { announceMounts } from "./mount-events.ts";
 import { isRunning } from "./record.ts";
@@ -198,6 +199,7 @@ export class Lifecycle {
     this.health.begin(container);
     announceMounts(this.#context, container, "mount");
     announce(this.#context, container, "start");
+    await refreshParents(this.#context, container);
   }
 
   #startFailed(container: Container, error: unknown): void {

@@ -22,6 +22,7 @@ export function sandboxRequest(record: ContainerRecord): SandboxRequest {
     ports: hostConfig.PortBindings ?? {},
     exposedPorts: Object.keys(config.ExposedPorts ?? {}),
     publishAll: hostConfig.PublishAllPorts,
+    links: hostConfig.Links ?? [],
     // Absent lists take the daemon's own settings.
     ...(hostConfig.Dns?.length && { dns: hostConfig.Dns }),
     ...(hostConfig.DnsSearch?.length && { dnsSearch: hostConfig.DnsSearch }),

@@ -5,6 +5,7 @@ import type { ResolvedMount } from "#engine/volume/mount.ts";
 import type { Span } from "#engine/users/subordinate.ts";
 import { NEVER } from "#lib/time.ts";
 import type { Digest } from "#oci/digest.ts";
+import type { ContainerLink } from "./links.ts";
 
 /** Fixed when the container is made; only its name and what `update` changes are not. */
 export interface ContainerRecord {
@@ -23,6 +24,8 @@ export interface ContainerRecord {
   /** Taken out of the network of its mode. */
   leftMain?: boolean;
   mounts: ResolvedMount[];
+  /** Those of the default bridge; `hostConfig.Links` has those of other networks. */
+  links?: ContainerLink[];
   /** Ids of the host that are this container's alone (`--userns=auto`). */
   idSpan?: Span;
   /** Variables that were taken from the container while it ran: its first process has them, and nobody else. */

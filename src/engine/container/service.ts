@@ -40,6 +40,8 @@ import { announce, type EngineContext } from "./context.ts";
 import { copyFrom, copyInto, statInContainer } from "./copy.ts";
 import { createContainer } from "./create.ts";
 import { inspectContainer, summarize } from "./inspect.ts";
+import { removeLink } from "./link-changes.ts";
+import { linkedNames } from "./links.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { selectContainers, selectPrunable } from "./list.ts";
 import { readContainerLog } from "./logs.ts";
@@ -144,8 +146,8 @@ export class ContainerService {
     return unpauseContainer(this.#context, this.#get(id));
   }
 
-  remove(id: string, options: ContainerRemoveQuery): Promise<void> {
-    if (options.link) throw new EngineError("invalid", "container links are not supported");
+  async remove(id: string, options: ContainerRemoveQuery): Promise<void> {
+    if (options.link) return removeLink(this.#context, id);
     return removeContainer(this.#context, this.#lifecycle, this.#get(id), options);
   }
 
@@ -189,7 +191,8 @@ export class ContainerService {
 
   list(query: ContainerListQuery): Promise<ContainerSummary[]> {
     const selected = selectContainers(this.#context, query);
-    return Promise.all(selected.map((container) => summarize(this.#context, container, query.size)));
+    const names = linkedNames(this.#context.containers);
+    return Promise.all(selected.map((container) => summarize(this.#context, container, query.size, names)));
   }
 
   inspect(id: string, options: { size: boolean }): Promise<ContainerInspect> {

@@ -52,7 +52,8 @@ export class Endpoints {
     container: ContainerNames,
   ): Promise<Endpoint> {
     const endpoint = await this.#attach(namespace, attachment.network, name, attachment);
-    return named(endpoint, attachment.aliases, container);
+    const { aliases, links } = attachment;
+    return named({ ...endpoint, ...(links !== undefined && { links }) }, aliases, container);
   }
 
   /** As `attach`, for a container that is not known yet. */

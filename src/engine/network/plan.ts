@@ -1,8 +1,9 @@
 /** Decides, before anything is made, which networks a container joins and how; refuses what cannot be. */
 import type { EndpointSettings } from "#api/types/network.ts";
-import { EngineError } from "#lib/errors.ts";
+import { EngineError, errorMessage } from "#lib/errors.ts";
 import { addressOf, canonicalAddress, contains, type IpFamily, prefixOf } from "#lib/ip.ts";
 import { FAMILIES, familyOfText, subnetOf } from "./families.ts";
+import { linkNames } from "./link-option.ts";
 import type { BridgeConfig, NetworkRecord, NetworkStore, SubnetConfig } from "./store.ts";
 import type { SandboxRequest } from "./types.ts";
 
@@ -15,6 +16,8 @@ export interface Attachment {
   addresses: Partial<Record<IpFamily, string>>;
   mac?: string;
   aliases: string[];
+  /** Names of containers by what only this one calls them. */
+  links?: Record<string, string>;
   gatewayPriority: number;
 }
 
@@ -40,7 +43,15 @@ export function planSandbox(store: NetworkStore, request: PlanRequest): SandboxP
     return { kind: only.driver === "host" ? "host" : "none", network: only };
   }
   const others = [...joined].filter(([network]) => network !== main).toSorted(([a], [b]) => (a.name < b.name ? -1 : 1));
-  const own = main === undefined ? [] : [[main, mainSettings(joined.get(main) ?? {}, request.macAddress)] as const];
+  const own =
+    main === undefined
+      ? []
+      : [
+          [
+            main,
+            withLinks(mainSettings(joined.get(main) ?? {}, request.macAddress), main, request.links ?? []),
+          ] as const,
+        ];
   return {
     kind: "own",
     attachments: [...own, ...others].map(([network, settings]) => planAttachment(network, settings)),
@@ -82,7 +93,13 @@ export function planAttachment(network: NetworkRecord, settings: Partial<Endpoin
   if (aliases.length > 0 && !userDefined) {
     faults.push("network-scoped alias is supported only for containers in user defined networks");
   }
-  if ((settings.Links ?? []).length > 0) faults.push("links are not supported: use a user-defined network");
+  let links: Record<string, string> | undefined;
+  try {
+    links = linkNames(settings.Links ?? []);
+    if (links !== undefined && !userDefined) faults.push("links are only supported for user-defined networks");
+  } catch (error) {
+    faults.push(errorMessage(error));
+  }
   const option = Object.keys(settings.DriverOpts ?? {})[0];
   if (option !== undefined) faults.push(`the endpoint option ${option} is not supported`);
   if (faults.length > 0) {
@@ -96,6 +113,7 @@ export function planAttachment(network: NetworkRecord, settings: Partial<Endpoin
     addresses,
     ...(mac === "" ? {} : { mac: mac.toLowerCase() }),
     aliases,
+    ...(links !== undefined && { links }),
     gatewayPriority: settings.GwPriority ?? 0,
   };
 }
@@ -137,6 +155,17 @@ function mainSettings(settings: Partial<EndpointSettings>, containerMac = ""): P
     );
   }
   return { ...settings, MacAddress: containerMac };
+}
+
+/** Links of the default bridge are no names there: its containers have them in their files. */
+function withLinks(
+  settings: Partial<EndpointSettings>,
+  { name }: NetworkRecord,
+  links: readonly string[],
+): Partial<EndpointSettings> {
+  return name === "bridge" || links.length === 0
+    ? settings
+    : { ...settings, Links: [...(settings.Links ?? []), ...links] };
 }
 
 /** Not a multicast address: its lowest bit of the first byte is 0. */

@@ -1,10 +1,10 @@
 /** Who is served by the DNS server at 127.0.0.11, by which names, and whom it asks: the container side of engine/dns. */
 import { readFileSync, realpathSync } from "node:fs";
 import { basename, dirname } from "node:path";
-import { addressBytes } from "#engine/dns/addresses.ts";
 import type { NamedSandbox, SocketHolder, Upstream } from "#engine/dns/protocol.ts";
 import { DnsService } from "#engine/dns/service.ts";
 import { errorMessage } from "#lib/errors.ts";
+import { addressBytes, parseAddress } from "#lib/ip.ts";
 import type { Logger } from "#lib/log.ts";
 import type { Inotify } from "#linux/inotify.ts";
 import { gatewaysOf } from "./gateways.ts";
@@ -118,10 +118,17 @@ function named(sandbox: SandboxRecord): NamedSandbox {
     ...(dns?.servers && { servers: upstreams(dns.servers, false) }),
     endpoints: sandbox.endpoints
       .filter(({ networkName }) => hasNames(networkName))
-      .map(({ networkId, networkName, dnsNames, ipAddress, ipv6Address }) => {
-        const ipv4 = addressBytes(ipAddress);
-        const ipv6 = addressBytes(ipv6Address);
-        return { network: networkId, networkName, names: dnsNames, ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }) };
+      .map(({ networkId, networkName, dnsNames, ipAddress, ipv6Address, links }) => {
+        const ipv4 = bytesOf(ipAddress);
+        const ipv6 = bytesOf(ipv6Address);
+        return {
+          network: networkId,
+          networkName,
+          names: dnsNames,
+          ...(ipv4 && { ipv4 }),
+          ...(ipv6 && { ipv6 }),
+          ...(links && { links }),
+        };
       }),
   };
 }
@@ -136,11 +143,16 @@ function hostServers(): Upstream[] {
 function upstreams(servers: readonly string[], host: boolean): Upstream[] {
   return servers.flatMap((server) => {
     const [address = "", zone] = server.split("%");
-    const bytes = addressBytes(address);
+    const bytes = bytesOf(address);
     if (bytes === undefined) return [];
     const scope = zone === undefined ? undefined : interfaceIndex(zone);
     return [{ bytes, host, ...(scope !== undefined && { scope }) }];
   });
+}
+
+function bytesOf(text: string): Uint8Array | undefined {
+  const address = parseAddress(text);
+  return address === undefined ? undefined : addressBytes(address);
 }
 
 function interfaceIndex(name: string): number | undefined {

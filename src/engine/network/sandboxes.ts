@@ -265,9 +265,12 @@ export class Sandboxes {
     this.#parts.endpoints.dismantle(namespace.path, endpoints);
   }
 
-  #extraHosts({ extraHosts = [] }: SandboxRequest) {
+  #extraHosts({ extraHosts = [], linked = [] }: SandboxRequest) {
     const { store, options } = this.#parts;
-    return parseExtraHosts(extraHosts, options.hostGateway ?? lookup(store, "bridge").bridge?.ipv4?.gateway ?? "");
+    return [
+      ...parseExtraHosts(extraHosts, options.hostGateway ?? lookup(store, "bridge").bridge?.ipv4?.gateway ?? ""),
+      ...linked,
+    ];
   }
 
   /** The text of resolv.conf, and what the DNS server must know where that is what the container asks. */

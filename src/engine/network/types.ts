@@ -64,6 +64,8 @@ export interface SandboxRequest {
   leftMain?: boolean;
   /** NetworkingConfig.EndpointsConfig, by network name or id; the network of `mode` needs no entry. */
   endpoints?: Readonly<Record<string, Partial<EndpointSettings>>>;
+  /** HostConfig.Links; on a network of one's own they are names there. */
+  links?: readonly string[];
   /** Config.MacAddress, for the network of `mode`. */
   macAddress?: string;
   /** HostConfig.PortBindings. */
@@ -76,8 +78,16 @@ export interface SandboxRequest {
   dnsOptions?: readonly string[];
   /** `name:address`, where the address may be `host-gateway`. */
   extraHosts?: readonly string[];
+  /** Further entries of the hosts file. */
+  linked?: readonly LinkedHost[];
   /** A fresh network namespace to use instead of one of the host's user namespace: a path. */
   namespace?: string;
+}
+
+export interface LinkedHost {
+  /** One or more, with spaces between them. */
+  name: string;
+  address: string;
 }
 
 /** A running container's interface in one network. */
@@ -102,6 +112,8 @@ export interface Endpoint {
   routesByLink?: true;
   macAddress: string;
   aliases: string[];
+  /** Names of others by what only this container calls them, in lower case. */
+  links?: Record<string, string>;
   /** Container name, aliases, short id and hostname, without duplicates. */
   dnsNames: string[];
 }

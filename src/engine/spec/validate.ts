@@ -132,10 +132,6 @@ function validateUnsupported(hostConfig: HostConfig): void {
   const { Isolation, DeviceRequests, StorageOpt } = hostConfig;
   refuse(!["", "default"].includes(Isolation), `invalid isolation '${Isolation}' on linux`);
   validateDeviceRequests(DeviceRequests ?? []);
-  refuse(
-    Boolean(hostConfig.Links?.length),
-    "container links are not supported: join the containers by a network of their own",
-  );
   refuse(hostConfig.Cgroup !== "", `invalid cgroup mode: ${hostConfig.Cgroup}`);
   const option = Object.keys(StorageOpt ?? {})[0];
   refuse(option !== undefined, `--storage-opt is not supported: ${option}`);
