@@ -133,7 +133,7 @@ export async function runOnBody(
   try {
     const { fd } = lent;
     if (fd === undefined) throw new EngineError("invalid", "unexpected EOF");
-    running = start(operation, { ...request, lent: lent.position }, fd, "ignore", signal, ahead).outcome;
+    running = start(operation, { ...request, lent: lent.position }, ahead, "ignore", signal, fd).outcome;
   } finally {
     closeSync(ahead);
   }
@@ -235,7 +235,7 @@ export function packTree(request: PackRequest, signal?: AbortSignal): PackStream
 export async function packIntoAnswer(answer: LentAnswer, request: PackRequest, signal?: AbortSignal): Promise<void> {
   const { fd, chunked } = answer;
   if (fd === undefined) throw new EngineError("internal", "cannot pack: the client is gone");
-  await start("pack", { ...packTreeRequest(request), socket: { chunked } }, "ignore", fd, signal).outcome;
+  await start("pack", { ...packTreeRequest(request), socket: { chunked } }, "ignore", "ignore", signal, fd).outcome;
 }
 
 function packTreeRequest(request: PackRequest): PackTreeRequest {
@@ -284,13 +284,13 @@ export function start(
   stdin: number | ReadableStream<Uint8Array> | "ignore",
   stdout: number | "pipe" | "ignore",
   signal?: AbortSignal,
-  extra?: number,
+  socket?: number,
 ) {
   signal?.throwIfAborted();
   const child = Bun.spawn([...helperCommand(), operation, JSON.stringify({ ...request, parent: process.pid })], {
     cwd: "/", // Bun reads settings from the working directory
     env: {},
-    stdio: [typeof stdin === "object" ? "pipe" : stdin, stdout, "pipe", ...(extra === undefined ? [] : [extra])],
+    stdio: [typeof stdin === "object" ? "pipe" : stdin, stdout, "pipe", ...(socket === undefined ? [] : [socket])],
     ...(signal && { signal, killSignal: "SIGKILL" as const }),
   });
   const outcome = outcomeOf(operation, child, signal);

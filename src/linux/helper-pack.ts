@@ -14,7 +14,7 @@ import {
 import { baseOf, parentOf } from "./helper-tree.ts";
 import type { IdMap } from "./id-map.ts";
 import { isMadeUp } from "./made-up.ts";
-import { SocketSink } from "./socket-sink.ts";
+import { socketFd, SocketSink } from "./socket-sink.ts";
 import { ENOENT } from "./syscall-error.ts";
 
 export interface PackTreeRequest {
@@ -26,7 +26,7 @@ export interface PackTreeRequest {
   readonly rename: string;
   /** For `TreeCalls`. */
   readonly ids?: IdMap;
-  /** Standard output is a socket, for `SocketSink`. */
+  /** The archive goes to a socket, through `SocketSink`. */
   readonly socket?: { readonly chunked: boolean };
 }
 
@@ -34,11 +34,11 @@ export interface PackTreeRequest {
 const largeFile = 64 * 1024;
 const tarBlock = 512;
 
-/** Writes `path` of `root`, which becomes the root of this process first, to standard output. */
+/** Writes `path` of `root`, which becomes the root of this process first, to standard output or the socket. */
 export function packTree(request: PackTreeRequest, calls: TreeCalls): object {
   using writer = new ArchiveWriter();
   const root = calls.enterRoot(request.root);
-  const sink = request.socket && new SocketSink(calls, 1, request.socket.chunked);
+  const sink = request.socket && new SocketSink(calls, socketFd, request.socket.chunked);
   const packing = new Packing(calls, writer, request.mode === "layer", sink);
   const base = baseOf(request.path);
   const parent = calls.openInRoot(root, parentOf(request.path));

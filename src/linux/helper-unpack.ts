@@ -57,7 +57,7 @@ export interface UnpackTreeRequest {
   readonly concatenated: boolean;
   /** For `TreeCalls`. */
   readonly ids?: IdMap;
-  /** Standard input is a socket, for `LentReader`. */
+  /** The archive comes from a socket, through `LentReader`. */
   readonly lent?: BodyPosition;
 }
 

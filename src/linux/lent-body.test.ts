@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { constants, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { errorMessage } from "#lib/errors.ts";
+import { BodyDecoder, startOf } from "#lib/http/decoder.ts";
 import { HttpServer } from "#lib/http/server.ts";
-import { type Lendable, unpackArchive } from "./helper-client.ts";
+import { type Lendable, packIntoAnswer, unpackArchive } from "./helper-client.ts";
 import { rawTar, temporaryFolder } from "./helper-testing.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
@@ -22,7 +23,15 @@ beforeEach(() => {
   outcomes = [];
   heard = () => {};
   loans = 0;
+  let lent: number | undefined;
   server = new HttpServer(async ({ method, path, body, signal }, response) => {
+    if (path === "/archive") {
+      const answer = await response.lend(200, "application/x-tar");
+      if (answer === undefined) throw new Error("there is nothing to lend");
+      await packIntoAnswer(answer, { root: target, mode: "plain" }, signal);
+      checkNonBlocking(answer.fd);
+      return answer.end();
+    }
     if (method === "GET") return response.send(200, `here is ${path}`);
     const archive: Lendable = {
       [Symbol.asyncIterator]: () => body[Symbol.asyncIterator](),
@@ -30,12 +39,14 @@ beforeEach(() => {
       lend: async () => {
         const loan = await body.lend();
         if (loan !== undefined) loans++;
+        lent = loan?.fd;
         return loan;
       },
     };
     try {
       const { entries } = await unpackArchive({ archive, target, mode: "plain", maxBytes: 4 << 20 }, signal);
       outcomes.push(`${entries} entries`);
+      if (lent !== undefined) checkNonBlocking(lent);
       response.send(200, `unpacked ${entries}`);
     } catch (error) {
       outcomes.push(errorMessage(error));
@@ -49,6 +60,12 @@ afterEach(async () => {
   await server.close(0);
   folder[Symbol.dispose]();
 });
+
+/** A socket that blocks would stop the whole daemon at the next client that does not read. */
+function checkNonBlocking(fd: number | undefined): void {
+  const flags = /^flags:\t([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1] ?? "";
+  expect(Number.parseInt(flags, 8) & constants.O_NONBLOCK).not.toBe(0);
+}
 
 class Client {
   readonly socket: Socket = connect({ path: join(folder.path, "s") });
@@ -108,6 +125,24 @@ test("an archive in chunks of all sizes arrives whole, and the connection carrie
   expect(outcomes).toEqual(["3 entries", "1 entries"]);
   expect(loans).toBeGreaterThan(0);
   expect(readdirSync(target)).toContain("again");
+  client.socket.destroy();
+});
+
+test("an archive goes out between answers of the daemon, to a client that is slow to read", async () => {
+  const client = new Client();
+  await client.send(Buffer.concat([Buffer.from(chunked), chunk(archive), Buffer.from("0\r\n\r\n")]));
+  await client.until("unpacked 3");
+  client.text = "";
+  client.socket.pause();
+  await client.send(`GET /archive HTTP/1.1\r\nHost: x\r\n\r\n${next}`);
+  client.socket.resume();
+  await client.until("here is /next");
+  const body = Buffer.from(client.text.slice(client.text.indexOf("\r\n\r\n") + 4), "latin1");
+  const decoder = new BodyDecoder(startOf({ kind: "chunked" }));
+  const { start, end, used } = decoder.decode(body);
+  expect(decoder.done).toBe(true);
+  expect(body.toString("latin1", used)).toStartWith("HTTP/1.1 200 OK");
+  expect(body.subarray(start, end).includes(Buffer.from(large))).toBe(true);
   client.socket.destroy();
 });
 

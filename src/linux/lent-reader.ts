@@ -3,11 +3,11 @@ import { EngineError } from "#lib/errors.ts";
 import { BodyDecoder, type BodyPosition } from "#lib/http/decoder.ts";
 import type { TreeCalls } from "./helper-calls.ts";
 import { syscall } from "./libc.ts";
+import { socketFd } from "./socket-sink.ts";
 import { EAGAIN, ECONNRESET } from "./syscall-error.ts";
 
-/** Standard input is the socket; this descriptor is a file with the content that was read of it before. */
-const aheadFd = 3;
-const socketFd = 0;
+/** A file with the content that was read of the socket before. */
+const aheadFd = 0;
 const POLLIN = 1;
 const blockSize = 256 * 1024;
 

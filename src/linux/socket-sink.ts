@@ -3,6 +3,9 @@ import type { TreeCalls } from "./helper-calls.ts";
 import { syscall } from "./libc.ts";
 import { EAGAIN, EINVAL } from "./syscall-error.ts";
 
+/** Where a helper finds the client's socket. Bun makes what it gives as standard streams blocking, for the daemon too. */
+export const socketFd = 3;
+
 const capacity = 256 * 1024;
 /** A chunk's size in so many digits, and a line end. */
 const sizeLine = 10;
