@@ -1,8 +1,10 @@
 /** Volumes with a file system of their own: mounted with the first container, unmounted with the last, whatever dies. */
 import { expect, test } from "bun:test";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { readdirSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import type { Volume } from "#api/types/volume.ts";
+import { cString, syscall } from "#linux/libc.ts";
+import { unmount } from "#linux/mount.ts";
 import type { Box } from "./harness/box.ts";
 import { type Engine, startEngine } from "./harness/engine.ts";
 import { until } from "./harness/process.ts";
@@ -184,6 +186,42 @@ test("options that make no sense are refused in Docker's words", async () => {
       status: 400,
       message: `create bad: ${message}`,
     });
+  }
+});
+
+test("a file system that does not answer holds up nobody else", async () => {
+  await using engine = await startEngine();
+  const folder = await mkdtemp("/var/tmp/bt-silent-");
+  // Who should answer has the descriptor, and never reads from it.
+  const server = openSync("/dev/fuse", "r+");
+  let open = true;
+  try {
+    const options = cString(`fd=${server},rootmode=40000,user_id=0,group_id=0`);
+    expect(syscall("mount", cString("silent"), cString(folder), cString("fuse"), 0, options)).toBe(0);
+    await create(engine, "silent", { type: "none", device: folder, o: "bind" });
+    const box = await engine.create(["true"], { HostConfig: { Binds: ["silent:/v"] } });
+    const waiting = box.start().then(
+      () => "started",
+      (error: unknown) => String(error),
+    );
+    await until("the volume is mounted", () => mounted(engine, "silent").length > 0);
+    const other = await engine.run(["true"]);
+    expect(await other.wait()).toBe(0);
+    // A second one waits for itself as well.
+    const second = await engine.create(["true"], { HostConfig: { Binds: ["silent:/v"] } });
+    const also = second.start().then(
+      () => "started",
+      (error: unknown) => String(error),
+    );
+    expect((await engine.list()).length).toBe(3);
+    closeSync(server);
+    open = false;
+    for (const outcome of [await waiting, await also]) expect(outcome).toContain("not connected");
+    expect(mounted(engine, "silent")).toEqual([]);
+  } finally {
+    if (open) closeSync(server);
+    unmount(folder, { detach: true });
+    await rm(folder, { recursive: true });
   }
 });
 

@@ -1,5 +1,5 @@
 /** Helper operations that mount by mount(2) and unmount: a server that is out of reach holds up nobody else. */
-import { rmdirSync } from "node:fs";
+import { rmdirSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { EngineError } from "#lib/errors.ts";
 import { cString, syscall } from "./libc.ts";
@@ -21,9 +21,12 @@ export interface MountHereRequest {
   readonly image?: boolean;
 }
 
-/** Throws kind "internal" with the words of Docker and of the kernel. */
+/** Throws kind "internal" with the words of Docker and of the kernel. What is mounted has answered once when it returns. */
 export function mountHere(request: MountHereRequest): void {
-  if (!request.image) return mountByWords(request);
+  if (!request.image) {
+    mountByWords(request);
+    return lookHere(request);
+  }
   using device = openLoopDevice(request.source);
   mountByWords({ ...request, source: device.path });
   // What mkfs leaves for fsck is no content.
@@ -31,6 +34,16 @@ export function mountHere(request: MountHereRequest): void {
     rmdirSync(join(request.target, "lost+found"));
   } catch {
     // Gone already, or of use by now.
+  }
+}
+
+/** Returns when the file system at `target` has answered, well or badly: the daemon itself must not wait for a server. */
+export function lookHere({ target }: { target: string }): void {
+  try {
+    statSync(target);
+    statfsSync(target);
+  } catch {
+    // A refusal is an answer: who uses the folder meets it again, and says what it was for.
   }
 }
 

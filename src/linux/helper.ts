@@ -13,7 +13,7 @@ export type HelperOutcome = { readonly result: unknown } | { readonly error: { k
 export type HelperOperation =
   "decompress" | "unpack" | "pack" | "measure" | "remove" | MountOperation | VolumeOperation;
 
-type MountOperation = "mounts" | "mount" | "unmount";
+type MountOperation = "mounts" | "mount" | "look" | "unmount";
 type VolumeOperation = "copy" | "backup" | "restore" | "usage";
 
 /** The command to spawn; operation and request (JSON) are still to be appended. */
@@ -61,6 +61,8 @@ async function run(operation: string, { parent, ...request }: { parent: number }
       return (await import("./helper-mounts.ts")).serveMounts();
     case "mount":
       return (await import("./helper-mount.ts")).mountHere(request as never);
+    case "look":
+      return (await import("./helper-mount.ts")).lookHere(request as never);
     case "unmount":
       return (await import("./helper-mount.ts")).unmountHere(request as never);
     default:

@@ -123,14 +123,15 @@ export class VolumeMounts {
   }
 
   async #mount(volume: MountedVolume): Promise<void> {
-    if (this.isMounted(volume.name)) return;
     const target = this.#layout.volumeData(volume.name);
     const late = AbortSignal.timeout(PATIENCE_MS);
+    const mounted = this.isMounted(volume.name);
     try {
-      await askHelper("mount", await this.#request(volume, target), late);
+      if (!mounted) await askHelper("mount", await this.#request(volume, target), late);
+      else if (mayHang(volume)) await askHelper("look", { target }, late);
     } catch (error) {
       // It may have been about to succeed.
-      if (late.aborted) await unmountAt(target);
+      if (late.aborted && !mounted) await unmountAt(target);
       const why = late.aborted ? `it was given up after ${PATIENCE_MS / 1000} seconds` : errorMessage(error);
       const message = `error while mounting volume '${target}': failed to mount local volume: ${why}`;
       throw new EngineError("internal", message, { cause: error });
@@ -147,6 +148,11 @@ export class VolumeMounts {
     const { device, type, options } = await resolveSource(source);
     return { target, source: device, type, options };
   }
+}
+
+/** Whether a server could be behind it. */
+function mayHang({ source }: MountedVolume): boolean {
+  return source !== undefined && source.type !== "tmpfs";
 }
 
 /** Where something is mounted in `folder`, relative to it, in the order of the kernel: `""` is the folder itself. */

@@ -59,7 +59,10 @@ export class VolumeService {
       if (known.has(name)) rmSync(join(volumes, name, "_new"), { recursive: true, force: true });
       else await this.#discard(name);
     }
-    for (const row of this.#rows.all()) this.#makeFolder(row);
+    for (const row of this.#rows.all()) {
+      // A server that is gone would hold us up at what the last daemon has mounted there.
+      if (row.options === null || !this.mounts.isMounted(row.name)) this.#makeFolder(row);
+    }
   }
 
   /**
