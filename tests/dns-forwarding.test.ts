@@ -1,7 +1,7 @@
 /** What is no container's name goes to other servers, from the network and by the transport that it should. */
 import { expect, test } from "bun:test";
 import type { Box } from "./harness/box.ts";
-import { ask, askAll, serve } from "./harness/dns.ts";
+import { ask, askAll, flood, serve } from "./harness/dns.ts";
 import { type Engine, startEngine } from "./harness/engine.ts";
 
 const idle = ["sleep", "600"];
@@ -100,6 +100,38 @@ test("in an internal network its own servers are asked, and not those of the hos
   const hosted = await engine.run(idle, { HostConfig: { NetworkMode: "n" } });
   expect(await ask(hosted, "some.where")).toMatchObject({ code: "SERVFAIL" });
   expect(await ask(hosted, "asker")).toMatchObject({ code: "NOERROR" });
+});
+
+test("a container that floods is bounded, as in Docker, and its names are answered meanwhile", async () => {
+  await using engine = await startEngine();
+  const { asker, servers } = await withServers(engine, [8]);
+  await using _ = servers;
+  const flooding = flood(asker, 3000, "silent");
+  const progress = { over: false };
+  const flooded = flooding.finally(() => (progress.over = true));
+  // It lasts four seconds at least.
+  let answered = 0;
+  for (; !progress.over; answered++) expect(await ask(asker, "asker")).toMatchObject({ code: "NOERROR" });
+  expect(answered).toBeGreaterThan(2);
+  const { REFUSED = 0, SERVFAIL = 0 } = await flooded;
+  // 1024 are under way and as many wait for four seconds; the others are refused at once.
+  expect(REFUSED + SERVFAIL).toBe(3000);
+  expect(REFUSED).toBeGreaterThanOrEqual(3000 - 2 * 1024);
+  expect(SERVFAIL).toBeGreaterThanOrEqual(1024);
+});
+
+test("other servers count at once for a container that runs", async () => {
+  await using engine = await startEngine();
+  const { asker, servers, addresses } = await withServers(engine, [1, 2]);
+  await using _ = servers;
+  const change = { Dns: { Remove: [addresses[0]] }, DnsOptions: { Add: ["ndots:3"] } };
+  await engine.wire.json("POST", `/containers/${asker.id}/update`, { Changes: change });
+  expect(await ask(asker, "some.where")).toMatchObject({ records: ["192.0.2.2"] });
+  expect(await ask(asker, "single")).toMatchObject({ code: "NOERROR", records: [] });
+  const { stdout } = await asker.exec(["cat", "/etc/resolv.conf"]);
+  expect(stdout).toContain("nameserver 127.0.0.11\n");
+  expect(stdout).toContain("options ndots:3\n");
+  expect(stdout).toContain(`# ExtServers: [${addresses[1]}]\n`);
 });
 
 test("a container may serve port 53 itself, on all its addresses, and still asks 127.0.0.11", async () => {

@@ -36,6 +36,13 @@ export function writeFd(fd: number, bytes: Uint8Array): number | undefined {
   return ready("cannot write", "write", fd, bytes, bytes.length);
 }
 
+/** How many descriptors this process may have. */
+export function descriptorLimit(): number {
+  const limits = new BigUint64Array(2);
+  checked("cannot read the limit of open files", "", "prlimit64", 0, RLIMIT_NOFILE, null, limits);
+  return Number(limits[0]);
+}
+
 /** `[read end, write end]`, both O_CLOEXEC; the caller closes both. */
 export function pipe(options: { nonBlocking?: boolean } = {}): [readEnd: number, writeEnd: number] {
   const ends = new Int32Array(2);
@@ -69,6 +76,7 @@ export const S_IFCHR = 0o020000;
 export const S_IFBLK = 0o060000;
 
 const F_DUPFD_CLOEXEC = 1030;
+const RLIMIT_NOFILE = 7;
 
 function ready(doing: string, call: "read" | "write", fd: number, ...rest: Argument[]): number | undefined {
   const result = syscall(call, fd, ...rest);

@@ -5,7 +5,7 @@
  * - `fail`, `refuse`: these codes. `mute`: nothing. `once`: nothing for the first query of the name.
  * - `forged`: an answer of another id, one to another question, and then the true one.
  * - `asked`: how many queries came so far, as address 0.0.x.y.
- * - anything else: address 192.0.2.MARK; of names ending in `.absent`: NXDOMAIN.
+ * - anything else: address 192.0.2.MARK; of names ending in `.absent`: NXDOMAIN, in `.silent`: nothing.
  */
 import { encodeQuestion, readName } from "./dns-wire.ts";
 
@@ -60,6 +60,7 @@ function answers(query: Buffer, transport: "udp" | "tcp"): Buffer[] {
     case "asked":
       return [answer(query, 0, [two(asked)])];
     default:
+      if (name.endsWith(".silent")) return [];
       return [name.endsWith(".absent") ? answer(query, 3, []) : plain];
   }
 }

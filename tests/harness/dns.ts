@@ -50,6 +50,13 @@ export async function hammer(place: Place, name: string, address: string): Promi
   };
 }
 
+/** Sends as many queries at once; answers how many had which code. */
+export async function flood(place: Place, count: number, suffix: string): Promise<Record<string, number>> {
+  const program = [process.execPath, join(import.meta.dir, "dns-flood.ts"), `${count}`, suffix];
+  const text = await output(["nsenter", `--net=${await place.namespace()}`, ...program]);
+  return JSON.parse(text) as Record<string, number>;
+}
+
 /** Serves at the container's address until it is disposed of: what dns-upstream.ts says. */
 export async function serve(place: Place, address: string, mark = 1): Promise<AsyncDisposable> {
   const program = [process.execPath, join(import.meta.dir, "dns-upstream.ts"), address, `${mark}`];

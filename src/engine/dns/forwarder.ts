@@ -1,5 +1,5 @@
 /** Asks other servers what is not known here, and gives their answers to who asked. */
-import { closeFd } from "#linux/descriptor.ts";
+import { closeFd, descriptorLimit } from "#linux/descriptor.ts";
 import { type Epoll, READABLE } from "#linux/epoll.ts";
 import { connectTo, receiveBytes, sendBytes, type Transport } from "#linux/inet-socket.ts";
 import { inNamespace } from "#linux/network-namespace.ts";
@@ -21,8 +21,9 @@ export interface Asker {
 /** How many servers are asked, and how many queries of a container are under way at a time: as Docker. */
 const MOST_SERVERS = 3;
 const MOST_IN_FLIGHT = 1024;
-/** Of all containers together: each has a socket of the daemon's. */
+/** Of all containers together: each has a descriptor of the daemon's, which needs some for itself. */
 const MOST_SOCKETS = 4096;
+const SHARE_OF_DESCRIPTORS = 1 / 4;
 /** How long one server may take. Then the next is asked; each twice on UDP, where a datagram can be lost. */
 const PATIENCE_MS = 2000;
 const ROUNDS: Record<Transport, number> = { udp: 2, tcp: 1 };
@@ -58,6 +59,7 @@ export class Forwarder {
   readonly #buffer = new Uint8Array(64 * 1024);
   /** The host's servers. */
   servers: readonly Upstream[] = [];
+  readonly #mostSockets = Math.min(MOST_SOCKETS, descriptorLimit() * SHARE_OF_DESCRIPTORS);
   #sockets = 0;
 
   constructor(epoll: Epoll) {
@@ -80,7 +82,7 @@ export class Forwarder {
     const pending: Pending = { sandbox, query, asker, servers, attempt: 0, stop: idle };
     const client = this.#clients.get(sandbox.id) ?? { waiting: new Set(), inFlight: new Set() };
     this.#clients.set(sandbox.id, client);
-    if (client.inFlight.size < MOST_IN_FLIGHT && this.#sockets < MOST_SOCKETS) {
+    if (client.inFlight.size < MOST_IN_FLIGHT && this.#sockets < this.#mostSockets) {
       this.#known.set(key, pending);
       client.inFlight.add(pending);
       this.#ask(pending);

@@ -113,6 +113,9 @@ export class DnsService {
   }
 }
 
+/** How long a thread may take to close its sockets. */
+const STOP_MS = 2000;
+
 /** One thread, from its start to its end. */
 class DnsThread {
   readonly #worker: Worker;
@@ -146,7 +149,8 @@ class DnsThread {
   async stop(): Promise<void> {
     this.#worker.ref();
     this.send({ do: "stop" });
-    await this.#ended.promise;
+    // Closed all the same: a thread that hangs must not keep the daemon.
+    await Promise.race([this.#ended.promise, Bun.sleep(STOP_MS)]);
     this.#worker.terminate();
   }
 

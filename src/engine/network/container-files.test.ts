@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { hostModeHostsText, hostsText, parseExtraHosts } from "./hosts.ts";
+import { internalResolvConf } from "./internal-resolv-conf.ts";
 import { containerResolvConf } from "./resolv-conf.ts";
 
 test("resolvers on loopback and of IPv6 are left out; where none remain, public ones stand in", () => {
@@ -19,6 +20,32 @@ test("what a container chooses replaces the host's, list by list; the search dom
   expect(containerResolvConf(host, { search: ["."], options: ["timeout:1"] })).toBe(
     "nameserver 10.0.0.2\noptions timeout:1\n",
   );
+});
+
+test("for the DNS server the container asks 127.0.0.11 only, with ndots:0 unless somebody chose it", () => {
+  const none = { nameservers: [], search: [], options: [] };
+  const host = "nameserver 127.0.0.53\nnameserver fe80::1%eth0\nnameserver 10.0.0.2\nsearch a.example\noptions edns0\n";
+  const plain = internalResolvConf(host, none);
+  expect(plain).toMatchObject({ ndots: false });
+  expect(plain.servers).toBeUndefined();
+  expect(plain.text.split("\n").slice(3)).toEqual([
+    "nameserver 127.0.0.11",
+    "search a.example",
+    "options edns0 ndots:0",
+    "",
+    "# Based on host file: '/etc/resolv.conf' (internal resolver)",
+    "# ExtServers: [host(127.0.0.53) host(fe80::1%eth0) 10.0.0.2]",
+    "# Overrides: []",
+    "# Option ndots from: internal",
+    "",
+  ]);
+  const own = internalResolvConf(host, { nameservers: ["127.0.0.9"], search: ["."], options: ["ndots:x", "ndots:2"] });
+  expect(own).toMatchObject({ ndots: true, servers: ["127.0.0.9"] });
+  expect(own.text).toContain("nameserver 127.0.0.11\noptions ndots:2\n");
+  expect(own.text).toContain("# ExtServers: [127.0.0.9]\n# Overrides: [nameservers search options]\n");
+  expect(own.text).toContain("# Option ndots from: override\n");
+  expect(internalResolvConf("", none).text).toContain("# Used default nameservers.\n# ExtServers: [8.8.8.8 8.8.4.4]\n");
+  expect(internalResolvConf("options ndots:5\n", none)).toMatchObject({ ndots: true });
 });
 
 test("hosts has loopback first, then what was added, then the container's own addresses", () => {
