@@ -1,5 +1,6 @@
 /** Helper operations on whole trees: measuring them, and removing them when nobody waits. */
 import { S_IFDIR, S_IFMT, S_IFREG, type TreeCalls } from "./helper-calls.ts";
+import type { VolumeCalls } from "./volume-calls.ts";
 
 export interface TreeRequest {
   readonly root: string;
@@ -20,22 +21,24 @@ export interface SeveralRequest extends TreeRequest {
 
 /** Of everything below `root`, itself included. */
 export function measure(request: TreeRequest, calls: TreeCalls): TreeSize {
-  return sizeOf(calls.enterRoot(request.root), calls);
+  return sizeOf(calls.enterRoot(request.root), calls, (dir, name) => calls.openDirectory(dir, name));
 }
 
-/** As `measure` of each path; null where it is no directory. */
-export function measureSeveral({ root, paths }: SeveralRequest, calls: TreeCalls): (TreeSize | null)[] {
+/** As `measure` of each path, without a trace in the times of folders; null where it is no directory. */
+export function measureSeveral({ root, paths }: SeveralRequest, calls: VolumeCalls): (TreeSize | null)[] {
   const base = calls.enterRoot(root);
   return paths.map((path) => {
-    const fd = calls.openInRoot(base, path);
-    if (fd < 0) return null;
-    const size = sizeOf(fd, calls);
+    const found = calls.openInRoot(base, path);
+    if (found < 0) return null;
+    const fd = calls.reopenQuietly(found);
+    const size = sizeOf(fd, calls, (dir, name) => calls.openFolderQuietly(dir, name));
     calls.close(fd);
+    calls.close(found);
     return size;
   });
 }
 
-function sizeOf(folder: number, calls: TreeCalls): TreeSize {
+function sizeOf(folder: number, calls: TreeCalls, open: (dir: number, name: string) => number): TreeSize {
   const seen = new Set<string>();
   let bytes = 0;
   let inodes = 0;
@@ -52,7 +55,7 @@ function sizeOf(folder: number, calls: TreeCalls): TreeSize {
     inodes++;
     if ((stat.mode & S_IFMT) === S_IFREG) content += stat.size;
     if (!isDirectory) return;
-    const fd = name === "" ? dir : calls.openDirectory(dir, name);
+    const fd = name === "" ? dir : open(dir, name);
     if (fd < 0) return; // removed meanwhile
     for (const entry of calls.list(fd)) visit(fd, entry.name);
     if (fd !== dir) calls.close(fd);

@@ -89,7 +89,7 @@ function specials(
     "fifo",
   );
   tree.node(fd, "null", S_IFCHR, deviceNumber(1, 3), described(11, { permissions: 0o666 }), "null");
-  tree.node(fd, "disk", S_IFBLK, deviceNumber(259, 300_000), described(12), "disk");
+  tree.node(fd, "disk", S_IFBLK, deviceNumber(259, 200_000), described(12), "disk");
   tree.node(fd, "socket", S_IFSOCK, 0, described(13), "socket");
   const inherits = tree.directory(fd, "default acl", "dir");
   tree.file(inherits, "inside", described(14), "inside", write("must not inherit"));
@@ -142,7 +142,9 @@ export function describeVolumeTree(root: string): string[] {
     calls.close(fd);
   };
   const fd = openSync(root, constants.O_RDONLY | constants.O_DIRECTORY);
-  visit(calls.reopenQuietly(fd), "", "");
+  const quiet = calls.reopenQuietly(fd);
+  visit(quiet, "", "");
+  closeSync(quiet);
   closeSync(fd);
   process.chdir(cwd);
   return lines.toSorted();

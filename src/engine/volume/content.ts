@@ -3,7 +3,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync } fr
 import { join } from "node:path";
 import { namesIn } from "#lib/absent.ts";
 import { EngineError } from "#lib/errors.ts";
-import { exchangeFiles } from "#linux/files.ts";
+import { exchangeFiles, spreadFolders } from "#linux/files.ts";
 import type { CareContext } from "./care-context.ts";
 import { randomVolumeName } from "./names.ts";
 import { assertStopped, lockUsers } from "./users.ts";
@@ -77,6 +77,8 @@ export function removeStaged({ layout, trash }: Pick<CareContext, "layout" | "tr
 function stageNew({ volumes, journal, layout, trash, emit }: CareContext, doing: string): Staged {
   const folder = join(layout.volumes, `${NEW}${randomVolumeName().slice(0, 12)}`);
   const path = join(folder, "_data");
+  // Many files are about to be made.
+  spreadFolders(layout.volumes);
   mkdirSync(path, { recursive: true, mode: 0o701 });
   return {
     path,
