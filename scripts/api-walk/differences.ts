@@ -136,7 +136,7 @@ const differences: readonly Difference[] = [
   { request: /json before an unknown/, fault: /./, reason: fault },
   { request: /json a bad status/, fault: /^message/, reason: older },
   { request: /containers.json size/, fault: /SizeRw/, reason: "the space of new folders counts" },
-  { request: /volumes.create all/, fault: /cluster volumes/, reason: older },
+  { request: /volumes.create all/, fault: /not a swarm manager/, reason: older },
   { request: /archive no archive|disconnect a container/, fault: /Docker 500/, reason: fault },
 ];
 
