@@ -1,5 +1,6 @@
 /** Volumes as a whole: renamed, copied, backed up, restored, measured, with everything in them and through every crash. */
 import { expect, test } from "bun:test";
+import { mkdtemp, rmdir } from "node:fs/promises";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -7,7 +8,7 @@ import type { Volume } from "#api/types/volume.ts";
 import type { VolumesUsage } from "#api/types/volume-care.ts";
 import { describeVolumeTree, makeVolumeTree } from "#linux/volume-testing.ts";
 import { type Engine, startEngine } from "./harness/engine.ts";
-import { until } from "./harness/process.ts";
+import { output, until } from "./harness/process.ts";
 
 const dataOf = (engine: Engine, volume: string): string => join(engine.dataRoot, "volumes", volume, "_data");
 
@@ -231,4 +232,29 @@ test("a restore whose client leaves in the middle leaves nothing", async () => {
     await until("nothing of it is left", () => !begun());
     expect(await names(engine)).toEqual(["kept"]);
   }
+});
+
+test("a disk that gets full in the middle leaves volumes as they were", async () => {
+  const folder = await mkdtemp("/var/tmp/bt-full-");
+  await output(["mount", "-t", "tmpfs", "-o", "size=40m", "berth-test", folder]);
+  await using _ = {
+    async [Symbol.asyncDispose]() {
+      await output(["umount", "-l", folder]);
+      await rmdir(folder);
+    },
+  };
+  await using engine = await startEngine({ dataRoot: folder, image: false });
+  const data = await makeVolume(engine, "kept");
+  writeFileSync(join(data, "random"), crypto.getRandomValues(new Uint8Array(65_536)));
+  for (let times = 0; times < 8; times++) writeFileSync(join(data, `zeros ${times}`), new Uint8Array(3_000_000));
+  const before = describeVolumeTree(data);
+  const archive = Buffer.from(await engine.wire.bytes("GET", "/volumes/kept/backup"));
+  const full = { status: 503, message: expect.stringMatching(/no space left on device/i) };
+  for (const query of ["name=new", "name=kept&replace=1"]) {
+    await expect(engine.wire.bytes("POST", `/volumes/restore?${query}`, { body: archive })).rejects.toMatchObject(full);
+  }
+  await expect(engine.wire.bytes("POST", "/volumes/kept/copy?name=new")).rejects.toMatchObject(full);
+  expect(describeVolumeTree(data)).toEqual(before);
+  expect(await names(engine)).toEqual(["kept"]);
+  expect(folders(engine)).toEqual(["kept"]);
 });

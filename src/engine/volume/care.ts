@@ -52,7 +52,7 @@ export class VolumeCare {
     checkVolumeName(target);
     if (target === name) throw new EngineError("invalid", `copy ${name}: a volume cannot be copied to itself`);
     using _work = volumes.works.begin(name, "copy");
-    using staged = stage(this.#context, `copy ${name}`, options.replace ? "any" : "empty", target);
+    await using staged = stage(this.#context, `copy ${name}`, options.replace ? "any" : "empty", target);
     let copied: { entries: number; bytes: number };
     {
       await using _mounted = await volumes.mounts.use(name);
@@ -106,7 +106,7 @@ export class VolumeCare {
     const doing = options.name === undefined ? "restore" : `restore ${options.name}`;
     if (options.name !== undefined) checkVolumeName(options.name);
     else if (replace) throw new EngineError("invalid", "restore: the volume to be replaced must be named");
-    using staged = stage(this.#context, doing, replace ? "any" : "none", options.name);
+    await using staged = stage(this.#context, doing, replace ? "any" : "none", options.name);
     const restored = await restoreTree(archive, staged.path, signal);
     const { volume, labels } = readManifest(restored.manifest);
     const name = options.name ?? checkVolumeName(volume);

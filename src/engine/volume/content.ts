@@ -1,5 +1,5 @@
 /** Puts a finished tree in the place of a volume's content, or makes a new volume of it, in one step. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { namesIn } from "#lib/absent.ts";
 import { EngineError } from "#lib/errors.ts";
@@ -12,7 +12,7 @@ import { assertStopped, lockUsers } from "./users.ts";
 export type Existing = "none" | "empty" | "any";
 
 /** A tree that is on its way to become the content of a volume. */
-export interface Staged extends Disposable {
+export interface Staged extends AsyncDisposable {
   /** An empty folder to be filled. */
   readonly path: string;
   /**
@@ -28,7 +28,7 @@ const NEXT = "_next";
 const NEW = ".new-";
 
 /**
- * Disposing removes what was not committed; `doing` opens messages. Throws "conflict" where the volume may not change.
+ * Disposing removes what was not committed, which may be why the disk is full; `doing` opens messages. Throws "conflict" where the volume may not change.
  * Without a `name` a new volume is meant, whose name is not known yet.
  */
 export function stage(context: CareContext, doing: string, existing: Existing, name?: string): Staged {
@@ -52,6 +52,7 @@ export function stage(context: CareContext, doing: string, existing: Existing, n
   const path = join(layout.volumes, name, NEXT);
   trash.put(path);
   mkdirSync(path);
+  let committed = false;
   return {
     path,
     async commit() {
@@ -59,12 +60,14 @@ export function stage(context: CareContext, doing: string, existing: Existing, n
       assertStopped(users, doing);
       assertReplaceable();
       exchangeFiles(path, data);
+      committed = true;
       syncFolder(join(layout.volumes, name));
     },
-    [Symbol.dispose]() {
+    async [Symbol.asyncDispose]() {
+      held[Symbol.dispose]();
       // After the exchange it is the old content.
       trash.put(path);
-      held[Symbol.dispose]();
+      if (!committed) await trash.idle();
     },
   };
 }
@@ -95,7 +98,11 @@ function stageNew({ volumes, journal, layout, trash, emit }: CareContext, doing:
       emit("volume", "create", name, { driver: "local" });
       return Promise.resolve();
     },
-    [Symbol.dispose]: () => trash.put(folder),
+    async [Symbol.asyncDispose]() {
+      if (!existsSync(folder)) return;
+      trash.put(folder);
+      await trash.idle();
+    },
   };
 }
 
