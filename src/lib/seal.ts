@@ -13,7 +13,7 @@ const SEAL_TEXT = SEAL_MARK.length + "sha256:".length + 64 + 1 + SIZE_DIGITS + 1
 export const SEAL_SIZE = HEADER + SEAL_TEXT;
 const LONGEST_REASON = 6 * 1024;
 /** Bytes of a cut at most: a character may take four. */
-export const LONGEST_CUT = HEADER + CUT_MARK.length + 4 * LONGEST_REASON + 1;
+const LONGEST_CUT = HEADER + CUT_MARK.length + 4 * LONGEST_REASON + 1;
 
 /** What was written so far; ends with one `seal`, or with one `cut`. */
 export class Sealer {

@@ -58,7 +58,7 @@ export interface Region {
   readonly size: number;
 }
 
-export interface ExactOptions {
+interface ExactOptions {
   /** Of Zstandard. */
   readonly level: number;
   readonly threads: number;

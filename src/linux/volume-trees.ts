@@ -1,6 +1,6 @@
 /** What the daemon asks of helper processes about volumes: copies, backups and sizes of whole trees, with everything in them. */
 import { availableParallelism } from "node:os";
-import type { BackupSummary, BackupRequest } from "./helper-backup.ts";
+import type { BackupRequest } from "./helper-backup.ts";
 import { EngineError } from "#lib/errors.ts";
 import type { LentAnswer } from "#lib/http/exchange.ts";
 import { streamOf } from "#lib/streams.ts";
@@ -15,8 +15,6 @@ const level = 3;
 const mostThreads = 8;
 /** What a command line holds with names of any length (MAX_ARG_STRLEN is 128 KiB). */
 const pathsAtOnce = 400;
-
-export type { BackupSummary, CopyTreeResult, RestoreResult, TreeSize };
 
 /**
  * Copies everything of the folder `source` into the empty folder `target`, which it describes as well: owners, modes,

@@ -12,7 +12,7 @@ import { assertStopped, lockUsers } from "./users.ts";
 export type Existing = "none" | "empty" | "any";
 
 /** A tree that is on its way to become the content of a volume. */
-export interface Staged extends AsyncDisposable {
+interface Staged extends AsyncDisposable {
   /** An empty folder to be filled. */
   readonly path: string;
   /**

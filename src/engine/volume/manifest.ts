@@ -7,7 +7,7 @@ const format = "berth volume backup";
 /** Of what this program writes; it reads this one and all before. */
 const version = 1;
 
-export interface BackupManifest {
+interface BackupManifest {
   readonly volume: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly driver: string;
