@@ -18,11 +18,6 @@ export class Expiring<T> {
     this.#deadlines.delete(item);
   }
 
-  /** What has been touched longest ago. */
-  get oldest(): T | undefined {
-    return this.#deadlines.keys().next().value;
-  }
-
   /** Milliseconds until the first ends; Infinity where there is none. */
   get remaining(): number {
     const next = this.#deadlines.values().next().value;

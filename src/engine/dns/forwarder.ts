@@ -183,6 +183,8 @@ export class Forwarder {
 
   #next(pending: Pending): void {
     this.#stop(pending);
+    // Its container may have gone in the same round.
+    if (this.#clients.get(pending.sandbox.id)?.inFlight.has(pending) !== true) return;
     pending.attempt++;
     this.#ask(pending);
   }

@@ -5,6 +5,9 @@ import { closeFd } from "#linux/descriptor.ts";
 import { checked, O_CLOEXEC, O_NONBLOCK, syscall } from "#linux/libc.ts";
 import type { DnsReport, DnsRequest, NamedSandbox, Opening, ServerSockets, Upstream } from "./protocol.ts";
 
+/** How long clients wait for the thread that follows one that failed. */
+const RESTART_MS = 500;
+
 /** Only what the thread was told is served; state that must survive the daemon is not kept here. */
 export class DnsService {
   readonly #log: Logger;
@@ -93,7 +96,10 @@ export class DnsService {
     this.#thread = undefined;
     this.#sockets.clear();
     this.#log.error({ why }, "the DNS thread ended; another one goes on");
-    if (this.#open.size > 0) this.#start();
+    // What ended it may end the next one too.
+    setTimeout(() => {
+      if (this.#thread === undefined && this.#open.size > 0 && !this.#closed) this.#start();
+    }, RESTART_MS).unref();
   }
 
   #hear(report: DnsReport): void {
