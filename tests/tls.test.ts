@@ -112,3 +112,30 @@ test("an address that others reach is refused without client certificates", asyn
   expect(refused.code).toBe(1);
   expect(refused.stderr).toContain("would give everyone who reaches it root on this machine: use --tlsverify");
 });
+
+test("volumes are backed up and restored through TLS, and a backup that fails says why", async () => {
+  await using certificates = await Certificates.make();
+  const port = freePort();
+  await using engine = await startEngine({ arguments: flags(certificates, port) });
+  const env = {
+    BERTH_HOST: `tcp://127.0.0.1:${port}`,
+    DOCKER_TLS_VERIFY: "1",
+    DOCKER_CERT_PATH: certificates.path("client"),
+  };
+  const berth = (...words: string[]) => engine.berth(["volume", ...words], { env });
+  const seed = await engine.run(["true"], { HostConfig: { Binds: ["seeded:/data"] } });
+  await seed.wait();
+  const file = `${engine.execRoot}/seeded.tar.zst`;
+  expect(await berth("backup", "-o", file, "seeded")).toEqual({ code: 0, stdout: "", stderr: "" });
+  expect(await berth("restore", "-i", file, "again")).toEqual({ code: 0, stdout: "again\n", stderr: "" });
+  const reader = await engine.run(["cat", "/data/seed"], { HostConfig: { Binds: ["again:/data"] } });
+  await reader.wait();
+  expect((await reader.logs()).stdout).toBe("from the image\n");
+  const writes =
+    "head -c 12000000 /dev/urandom > /data/log; touch /data/ready; while :; do echo more >> /data/log; done";
+  const writer = await engine.run(["sh", "-c", writes], { HostConfig: { Binds: ["busy:/data"] } });
+  await until("the file is there", async () => (await writer.exec(["ls", "/data/ready"])).code === 0);
+  const failed = await berth("backup", "-o", file, "busy");
+  expect(failed).toMatchObject({ code: 1, stdout: "" });
+  expect(failed.stderr).toContain('the file "log" changed while it was read');
+});

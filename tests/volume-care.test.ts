@@ -51,6 +51,16 @@ test("2,000 files and one of everything survive backup, restore and copy", async
   expect(full?.Size).toBeLessThan(60_000_000);
 });
 
+test("a backup goes through a pipe into another volume", async () => {
+  await using engine = await startEngine({ image: false });
+  const data = await makeVolume(engine, "one");
+  makeVolumeTree(data, 100);
+  const berth = [...engine.program, "-H", `unix://${engine.socket}`, "volume"].map((word) => `'${word}'`).join(" ");
+  expect(await output(["sh", "-c", `${berth} backup one | ${berth} restore two`])).toBe("two");
+  expect(describeVolumeTree(dataOf(engine, "two"))).toEqual(withoutSocket(describeVolumeTree(data)));
+  expect(await output(["sh", "-c", `${berth} backup -o - one | ${berth} restore -i - three`])).toBe("three");
+});
+
 test("a backup that is cut off or has a flipped bit is refused, and the volume stands as it was", async () => {
   await using engine = await startEngine({ image: false });
   const data = await makeVolume(engine, "kept");
