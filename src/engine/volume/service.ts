@@ -10,6 +10,7 @@ import { KeyedLocks } from "#lib/lock.ts";
 import type { Logger } from "#lib/log.ts";
 import type { IdMap } from "#linux/id-map.ts";
 import { measureTree } from "#linux/helper-client.ts";
+import { measureTrees } from "#linux/volume-trees.ts";
 import type { Layout } from "#store/layout.ts";
 import { freeProject, hasProjectQuota, setProjectQuota } from "#linux/project-quota.ts";
 import { assertImages, boundedUsage } from "./bounded.ts";
@@ -89,7 +90,7 @@ export class VolumeService {
 
   /** Filters: name, label, dangling, driver. Throws "invalid" for others. */
   list(filters: VolumeFilters = {}): Volume[] {
-    return selectVolumes(this.#rows.all(), filters, (name) => this.users(name).length > 0, "list").map((row) =>
+    return selectVolumes(this.#rows.all(), filters, (name) => this.#rows.users(name).length > 0, "list").map((row) =>
       this.#show(row),
     );
   }
@@ -205,15 +206,23 @@ export class VolumeService {
   }
 
   /** Size in bytes and number of using containers of each volume that is on the data root (for `/system/df`). */
-  usage(signal?: AbortSignal): Promise<Volume[]> {
+  async usage(signal?: AbortSignal): Promise<Volume[]> {
+    const rows = this.#rows.all().filter((row) => !isElsewhere(row));
+    const unbounded = rows.filter((row) => optionsOf(row).size === undefined).map(({ name }) => name);
+    const measured = await measureTrees(
+      this.#layout.volumes,
+      unbounded.map((name) => `${name}/_data`),
+      signal,
+    );
+    const sizes = new Map(unbounded.map((name, index) => [name, measured[index]?.bytes ?? -1]));
     return Promise.all(
-      this.#rows
-        .all()
-        .filter((row) => !isElsewhere(row))
-        .map(async (row) => ({
-          ...this.#show(row),
-          UsageData: { RefCount: this.users(row.name).length, Size: await this.#size(row, signal) },
-        })),
+      rows.map(async (row) => ({
+        ...this.#show(row),
+        UsageData: {
+          RefCount: this.#rows.users(row.name).length,
+          Size: sizes.get(row.name) ?? (await this.#size(row, signal)),
+        },
+      })),
     );
   }
 
