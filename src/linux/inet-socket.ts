@@ -53,10 +53,12 @@ export function connectTo(transport: Transport, address: InetAddress, port: numb
   });
 }
 
-/** Undefined where nobody is waiting. The caller closes. */
+/** Undefined where nobody is waiting any more. The caller closes. Throws SyscallError where there are no descriptors left. */
 export function acceptFrom(fd: number): number | undefined {
   const result = syscall("accept4", fd, null, null, O_CLOEXEC | O_NONBLOCK);
-  return result < 0 ? undefined : result;
+  if (result >= 0) return result;
+  if (result !== -EMFILE && result !== -ENFILE && result !== -ENOMEM && result !== -ENOBUFS) return undefined;
+  throw new SyscallError({ doing: "cannot accept a connection", call: "accept4", args: "", errno: -result });
 }
 
 /** Bytes sent; undefined where there is no room; throws SyscallError where the other side is gone. */
@@ -115,3 +117,7 @@ const SO_REUSEADDR = 2;
 const SO_RCVBUFFORCE = 33;
 const MSG_NOSIGNAL = 0x4000;
 const EINPROGRESS = 115;
+const ENOMEM = 12;
+const ENFILE = 23;
+const EMFILE = 24;
+const ENOBUFS = 105;

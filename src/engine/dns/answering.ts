@@ -5,7 +5,7 @@ import type { NameTables } from "./names.ts";
 import type { NamedSandbox } from "./protocol.ts";
 
 /** Longest message on TCP. */
-const TCP_LIMIT = 0xffff;
+export const TCP_LIMIT = 0xffff;
 
 export interface Client {
   readonly transport: "udp" | "tcp";

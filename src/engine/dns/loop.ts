@@ -3,7 +3,7 @@ import { Datagrams } from "#linux/datagrams.ts";
 import { Epoll, READABLE } from "#linux/epoll.ts";
 import { syscall } from "#linux/libc.ts";
 import { inNamespace } from "#linux/network-namespace.ts";
-import { Answering } from "./answering.ts";
+import { Answering, TCP_LIMIT } from "./answering.ts";
 import { Expiring } from "./expiring.ts";
 import { Forwarder } from "./forwarder.ts";
 import { UDP_LIMIT } from "./message.ts";
@@ -28,6 +28,7 @@ export class DnsLoop {
     epoll: this.#epoll,
     answering: new Answering(this.#tables, this.#forwarder),
     datagrams: new Datagrams(BATCH, UDP_LIMIT, UDP_LIMIT),
+    room: new Uint8Array(TCP_LIMIT),
     idle: this.#idle,
     upToDate: () => this.#upToDate(),
   };

@@ -11,8 +11,8 @@ export interface StreamHandlers {
   onClose(): void;
 }
 
-/** One who does not read what was asked for is cut off. */
-const MOST_UNSENT = 1024 * 1024;
+/** Who does not read what was asked for is not heard until that is sent, and cut off where answers go on coming. */
+const MOST_UNSENT = 256 * 1024;
 const PREFIX = 2;
 
 /** Takes over a connected descriptor, or one that is about to be. */
@@ -71,7 +71,7 @@ export class MessageStream {
       if (sent === undefined) break;
       this.#unsent = this.#unsent.slice(sent);
     }
-    if (this.#open) this.#epoll.change(this.#fd, this.#unsent.length > 0 ? READABLE | WRITABLE : READABLE);
+    if (this.#open) this.#epoll.change(this.#fd, this.#unsent.length > 0 ? WRITABLE : READABLE);
   }
 
   /** Undefined where it would block, and where the connection is gone. */

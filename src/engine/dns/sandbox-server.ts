@@ -6,6 +6,7 @@ import { acceptFrom, sendDatagram } from "#linux/inet-socket.ts";
 import type { Answering } from "./answering.ts";
 import type { Expiring } from "./expiring.ts";
 import { MessageStream } from "./message-stream.ts";
+import { SyscallError } from "#linux/syscall-error.ts";
 import type { NamedSandbox, ServerSockets } from "./protocol.ts";
 
 export interface ServerParts {
@@ -13,14 +14,15 @@ export interface ServerParts {
   readonly answering: Answering;
   /** Shared: nothing is kept in it between two calls. */
   readonly datagrams: Datagrams;
+  /** For an answer on TCP; likewise. */
+  readonly room: Uint8Array;
   /** Of all containers: what ends idle connections. */
   readonly idle: Expiring<() => void>;
   /** Undefined where the names are those that the daemon has; else what to wait for. */
   readonly upToDate: () => Promise<void> | undefined;
 }
 
-const MOST_CONNECTIONS = 64;
-const TCP_ROOM = 0xffff;
+const MOST_CONNECTIONS = 32;
 
 export class SandboxServer implements Disposable {
   readonly #parts: ServerParts;
@@ -75,7 +77,13 @@ export class SandboxServer implements Disposable {
 
   #accept(): void {
     const { epoll, idle, upToDate } = this.#parts;
-    const fd = acceptFrom(this.#sockets.tcp);
+    let fd: number | undefined;
+    try {
+      fd = acceptFrom(this.#sockets.tcp);
+    } catch (error) {
+      if (!(error instanceof SyscallError)) throw error;
+      return this.#pause();
+    }
     if (fd === undefined) return;
     const [oldest] = this.#connections;
     if (this.#connections.size >= MOST_CONNECTIONS) oldest?.();
@@ -102,9 +110,23 @@ export class SandboxServer implements Disposable {
     use();
   }
 
+  /** There are no descriptors left: who waits to be accepted waits until connections end. */
+  #pause(): void {
+    const { epoll, idle } = this.#parts;
+    const { tcp } = this.#sockets;
+    const resume = () => {
+      this.#connections.delete(resume);
+      idle.delete(resume);
+      epoll.change(tcp, READABLE);
+    };
+    epoll.change(tcp, 0);
+    this.#connections.add(resume);
+    idle.touch(resume);
+  }
+
   #answerOn(stream: MessageStream, key: string, message: Uint8Array): void {
     if (this.#sandbox === undefined) return;
-    const out = new Uint8Array(TCP_ROOM);
+    const out = this.#parts.room;
     const client = () => ({ transport: "tcp" as const, key, reply: (answer: Uint8Array) => stream.send(answer) });
     const length = this.#parts.answering.answer(this.#sandbox, message, out, client);
     if (length > 0) stream.send(out.subarray(0, length));
