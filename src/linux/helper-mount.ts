@@ -47,11 +47,11 @@ export function lookHere({ target }: { target: string }): void {
   }
 }
 
-/** Takes off all mounts at `target`; those in use go out of sight, and end with their last user. */
-export function unmountHere({ target }: { target: string }): void {
+/** Takes off all mounts at `target`; those in use, with `lazy` all, go out of sight, and end with their last user. */
+export function unmountHere({ target, lazy }: { target: string; lazy: boolean }): void {
   for (let more = true; more;) {
     try {
-      more = unmount(target);
+      more = unmount(target, { detach: lazy });
     } catch (error) {
       if (!hasErrno(error, EBUSY)) throw error;
       more = unmount(target, { detach: true });

@@ -162,6 +162,13 @@ function mountsBelow(folder: string): string[] {
   return listMounts(real).map(({ mountPoint }) => relative(real, mountPoint));
 }
 
+/** What does not let go in time, as a server that is gone, goes out of sight. */
 async function unmountAt(target: string): Promise<void> {
-  await askHelper("unmount", { target }, AbortSignal.timeout(PATIENCE_MS));
+  const late = AbortSignal.timeout(PATIENCE_MS / 2);
+  try {
+    await askHelper("unmount", { target, lazy: false }, late);
+  } catch (error) {
+    if (!late.aborted) throw error;
+    await askHelper("unmount", { target, lazy: true }, AbortSignal.timeout(PATIENCE_MS / 2));
+  }
 }
