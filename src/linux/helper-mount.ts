@@ -6,6 +6,7 @@ import { cString, syscall } from "./libc.ts";
 import { openLoopDevice } from "./loop-device.ts";
 import { unmount } from "./mount.ts";
 import { MS_BIND, MS_RDONLY, MS_REMOUNT, parseMountWords } from "./mount-options.ts";
+import { unmountTree } from "./unmount-tree.ts";
 import { EBUSY, ENODEV, errnoText, hasErrno } from "./syscall-error.ts";
 
 export interface MountHereRequest {
@@ -51,10 +52,10 @@ export function lookHere({ target }: { target: string }): void {
 export function unmountHere({ target, lazy }: { target: string; lazy: boolean }): void {
   for (let more = true; more;) {
     try {
-      more = unmount(target, { detach: lazy });
+      more = lazy ? unmountTree(target) : unmount(target);
     } catch (error) {
       if (!hasErrno(error, EBUSY)) throw error;
-      more = unmount(target, { detach: true });
+      more = unmountTree(target);
     }
   }
 }

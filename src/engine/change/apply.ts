@@ -72,7 +72,7 @@ export async function applyChange(context: EngineContext, change: Change): Promi
   return async () => {
     published?.cut();
     for (const { made = [] } of plan.mounts.remove) await change.session.removeMade(target.pid, made);
-    await letGo(context, id, gone);
+    letGo(context, id, gone);
     await context.volumes.mounts.release(id, volumesOf(next.mounts));
     announceMounts(context, change.container, "unmount", plan.mounts.remove);
     announceMounts(context, change.container, "mount", plan.mounts.add);

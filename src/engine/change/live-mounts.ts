@@ -26,6 +26,7 @@ import { O_PATH } from "#linux/libc.ts";
 import type { FileSystemMount, MountFlag } from "#linux/mount.ts";
 import { listMounts, type MountInfo } from "#linux/mountinfo.ts";
 import { EBUSY, EISDIR, ENOTDIR, EROFS, hasErrno } from "#linux/syscall-error.ts";
+import { unmountTree } from "#linux/unmount-tree.ts";
 import { OwnerShift } from "#linux/user-namespace.ts";
 
 /** A running container, by its first process; the caller holds its lock. */
@@ -86,7 +87,8 @@ export async function readyMount(
   const options: BindOptions = {
     recursive: !mount.bind?.nonRecursive,
     ...(access && { readOnly: access === "rro" ? "recursive" : true }),
-    ...(isPropagation(mount.propagation) && { propagation: mount.propagation }),
+    // What is mounted on volumes and images is nobody else's.
+    propagation: isPropagation(mount.propagation) ? mount.propagation : "rprivate",
   };
   const at = (source: string): AttachOptions => ({
     destination,
@@ -174,15 +176,11 @@ export async function detach(
 }
 
 /** Lets go of what the container's start held for a mount that it has no more. */
-export async function letGo(
-  { layout, namespaces }: EngineContext,
-  id: string,
-  gone: readonly MountInfo[],
-): Promise<void> {
+export function letGo({ layout }: EngineContext, id: string, gone: readonly MountInfo[]): void {
   if (gone.length === 0) return;
   const isGone = (held: MountInfo): boolean =>
     gone.some(({ device, root }) => device === held.device && root === held.root);
-  for (const { mountPoint } of listMounts(layout.subpaths(id)).filter(isGone)) await namespaces.unmount(mountPoint);
+  for (const { mountPoint } of listMounts(layout.subpaths(id)).filter(isGone)) unmountTree(mountPoint);
 }
 
 function isSame(

@@ -10,8 +10,9 @@ import { closeFd, openPath } from "#linux/descriptor.ts";
 import { openInRoot } from "#linux/files.ts";
 import type { IdMap } from "#linux/id-map.ts";
 import { O_PATH } from "#linux/libc.ts";
-import { mountSnapshot, unmount } from "#linux/mount.ts";
+import { mountSnapshot } from "#linux/mount.ts";
 import { SyscallError } from "#linux/syscall-error.ts";
+import { unmountTree } from "#linux/unmount-tree.ts";
 import { OwnerShift } from "#linux/user-namespace.ts";
 import type { EngineContext } from "./context.ts";
 import type { FileUsers } from "./rootfs.ts";
@@ -84,7 +85,7 @@ export async function shiftFor(
 export function letGoOf({ layout }: EngineContext, id: string, name: string): void {
   for (const held of [name, `${name}.image`]) {
     const target = join(layout.subpaths(id), held);
-    unmount(target, { detach: true });
+    unmountTree(target);
     rmSync(target, { recursive: true, force: true });
   }
 }

@@ -5,6 +5,8 @@ import { killMonitors } from "#engine/runtime/monitors.ts";
 import { cgroupPath } from "#engine/spec/build.ts";
 import { namesIn } from "#lib/absent.ts";
 import { errorMessage } from "#lib/errors.ts";
+import { EBUSY, hasErrno } from "#linux/syscall-error.ts";
+import { unmountTree } from "#linux/unmount-tree.ts";
 import { removeGroup } from "#linux/cgroup-group.ts";
 import type { Layout } from "#store/layout.ts";
 import type { Container } from "./container.ts";
@@ -30,8 +32,18 @@ export async function removeRemains(context: EngineContext, id: string): Promise
   if (!(await removeGroup(group))) log.warn({ container: id, group }, "cannot remove a container's control group");
   rmSync(layout.runtimeState(id), { recursive: true, force: true });
   // Starts that were cut off may have left more than one.
-  while (await context.namespaces.unmount(layout.rootfs(id)));
+  while (await unmountRoot(context, layout.rootfs(id)));
   await removeBundle(context, id);
+}
+
+/** Whoever was cut off while he looked at a container's files may have left mounts below. */
+async function unmountRoot({ namespaces }: EngineContext, rootfs: string): Promise<boolean> {
+  try {
+    return await namespaces.unmount(rootfs);
+  } catch (error) {
+    if (!hasErrno(error, EBUSY)) throw error;
+    return unmountTree(rootfs);
+  }
 }
 
 /**

@@ -3,6 +3,7 @@ import { chmodSync, chownSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { namesIn } from "#lib/absent.ts";
 import { mountSnapshot, shiftedFolder } from "#linux/mount.ts";
+import { unmountTree } from "#linux/unmount-tree.ts";
 import type { OwnerShift } from "#linux/user-namespace.ts";
 import type { Layout } from "#store/layout.ts";
 import type { EngineContext } from "./context.ts";
@@ -37,7 +38,8 @@ export async function removeBundle(context: EngineContext, id: string): Promise<
   const held = [layout.subpaths(id), shiftedFolder(layout.rootfs(id)), ...shiftedFolders(layout.subpaths(id))].flatMap(
     (folder) => namesIn(folder).map((name) => join(folder, name)),
   );
-  for (const target of [layout.rootfs(id), layout.sharedMemory(id), ...held]) await namespaces.unmount(target);
+  for (const target of held) unmountTree(target);
+  for (const target of [layout.rootfs(id), layout.sharedMemory(id)]) await namespaces.unmount(target);
   await volumes.mounts.release(id);
   rmSync(layout.bundle(id), { recursive: true, force: true });
 }

@@ -11,7 +11,7 @@ import type { IdMap } from "#linux/id-map.ts";
 import { packIntoAnswer, type PackRequest, packTree, unpackArchive } from "#linux/helper-client.ts";
 import { O_CLOEXEC, O_PATH } from "#linux/libc.ts";
 import { bindMount, cloneMount } from "#linux/bind-mount.ts";
-import { unmount } from "#linux/mount.ts";
+import { unmountTree } from "#linux/unmount-tree.ts";
 import { SyscallError } from "#linux/syscall-error.ts";
 import { writeTar } from "#store/tar-writer.ts";
 import type { Container } from "./container.ts";
@@ -100,7 +100,7 @@ async function cloneStopped(
   undo.defer(() => removeBundle(context, id));
   const rootfs = await mountRootfs(context, id);
   // Takes along what is mounted below it, wherever paths lead by then.
-  undo.defer(() => void unmount(rootfs, { detach: true }));
+  undo.defer(() => void unmountTree(rootfs));
   await context.volumes.mounts.hold(id, volumesOf(mounts));
   await context.volumes.populate(id, mounts, rootfs);
   const user = () => resolveUser(rootfs, record.config.User);
@@ -109,12 +109,14 @@ async function cloneStopped(
     if (stat === undefined) continue;
     const fd = await openMountPoint(rootfs, destination, stat.isDirectory());
     try {
-      bindMount(source, fd, { recursive: true, readOnly: readOnly ? "recursive" : false });
+      const access = readOnly ? "recursive" : false;
+      bindMount(source, fd, { recursive: true, readOnly: access, propagation: "rprivate" });
     } finally {
       closeFd(fd);
     }
   }
-  return cloneMount(rootfs, { recursive: true });
+  // Else what is below it would be unmounted with its origin.
+  return cloneMount(rootfs, { recursive: true, propagation: "rprivate" });
 }
 
 async function openMountPoint(rootfs: string, destination: string, isFolder: boolean): Promise<number> {

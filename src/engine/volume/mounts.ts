@@ -113,7 +113,8 @@ export class VolumeMounts {
     if (mountsBelow(folder).length === 0) return;
     using _ = await this.#locks.acquire(name);
     this.#holders.delete(name);
-    for (const place of mountsBelow(folder).toReversed()) await unmountAt(join(folder, place));
+    // The outermost first, which take the others along: one alone would go at its origin as well, where that is shared.
+    for (const place of mountsBelow(folder)) await unmountAt(join(folder, place));
   }
 
   #add(name: string, holder: string): void {
