@@ -53,12 +53,19 @@ test("2,000 files and one of everything survive backup, restore and copy", async
 
 test("a backup goes through a pipe into another volume", async () => {
   await using engine = await startEngine({ image: false });
-  const data = await makeVolume(engine, "one");
+  const labels = { "com.docker.volume.anonymous": "", "com.docker.compose.project": "shop", mine: "yes" };
+  const data = await makeVolume(engine, "one", labels);
   makeVolumeTree(data, 100);
   const berth = [...engine.program, "-H", `unix://${engine.socket}`, "volume"].map((word) => `'${word}'`).join(" ");
   expect(await output(["sh", "-c", `${berth} backup one | ${berth} restore two`])).toBe("two");
   expect(describeVolumeTree(dataOf(engine, "two"))).toEqual(withoutSocket(describeVolumeTree(data)));
   expect(await output(["sh", "-c", `${berth} backup -o - one | ${berth} restore -i - three`])).toBe("three");
+  expect((await engine.wire.json<Volume>("GET", "/volumes/two")).Labels).toEqual({
+    "com.docker.compose.project": "shop",
+    mine: "yes",
+  });
+  await engine.wire.bytes("POST", "/volumes/one/copy?name=four");
+  expect((await engine.wire.json<Volume>("GET", "/volumes/four")).Labels).toEqual({ mine: "yes" });
 });
 
 test("a backup that is cut off or has a flipped bit is refused, and the volume stands as it was", async () => {

@@ -10,8 +10,10 @@ import { checkVolumeName } from "./names.ts";
 import { Pauses } from "./pauses.ts";
 import { finishRenames, renameVolume } from "./rename.ts";
 
-/** Says of which container or project a volume is: no copy is. */
-const OWNERS = /^com\.docker\.(compose\.|volume\.anonymous$)/;
+/** Says that nobody chose the volume's name: who copies or restores it does. */
+const ANONYMOUS = /^com\.docker\.volume\.anonymous$/;
+/** Says that a project owns the volume: it owns no copy. */
+const OWNER = /^com\.docker\.compose\./;
 
 export class VolumeCare {
   readonly #context: CareContext;
@@ -59,8 +61,7 @@ export class VolumeCare {
       await using _paused = options.pause ? await this.#pauses.hold(name) : undefined;
       copied = await copyTree(layout.volumeData(name), staged.path, signal);
     }
-    const labels = Object.entries(Labels ?? {}).filter(([label]) => !OWNERS.test(label));
-    await staged.commit(target, Object.fromEntries(labels));
+    await staged.commit(target, without(Labels ?? {}, ANONYMOUS, OWNER));
     emit("volume", "copy", target, { driver: "local", source: name });
     return { Name: target, Entries: copied.entries, Bytes: copied.bytes };
   }
@@ -110,7 +111,7 @@ export class VolumeCare {
     const restored = await restoreTree(archive, staged.path, signal);
     const { volume, labels } = readManifest(restored.manifest);
     const name = options.name ?? checkVolumeName(volume);
-    await staged.commit(name, labels);
+    await staged.commit(name, without(labels, ANONYMOUS));
     this.#context.emit("volume", "restore", name, { driver: "local" });
     const { entries, bytes, sockets } = restored;
     return { Name: name, Entries: entries, Bytes: bytes, Sockets: sockets };
@@ -144,4 +145,8 @@ export class VolumeCare {
       })),
     };
   }
+}
+
+function without(labels: Readonly<Record<string, string>>, ...names: readonly RegExp[]): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).filter(([label]) => !names.some((name) => name.test(label))));
 }
