@@ -1,11 +1,14 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ContainerRecord } from "#engine/container/record.ts";
+import { silentLogger } from "#lib/log.ts";
 import { openDatabase } from "#store/database.ts";
 import { Layout } from "#store/layout.ts";
+import { Trash } from "#store/trash.ts";
 import { VolumeCareJournal, volumeCareSchema } from "./care-journal.ts";
+import { removeStaged } from "./content.ts";
 import { readManifest, writeManifest } from "./manifest.ts";
 import { finishRenames, withRenamedVolume } from "./rename.ts";
 import { VolumeRows } from "./rows.ts";
@@ -128,4 +131,29 @@ test("work on a volume is known until the last of it is over", () => {
   expect(works.of("data")).toEqual(["copy"]);
   second[Symbol.dispose]();
   expect(works.of("data")).toEqual([]);
+});
+
+test("what a crash left beside the content of a volume goes, before the exchange or after it", async () => {
+  using volumes = openVolumes();
+  const { layout } = volumes;
+  await using trash = new Trash(layout, silentLogger);
+  const next = join(layout.volumes, "old/_next");
+  mkdirSync(join(next, "half"), { recursive: true });
+  removeStaged({ layout, trash });
+  removeStaged({ layout, trash });
+  expect(readdirSync(join(layout.volumes, "old"))).toEqual(["_data"]);
+});
+
+test("a volume whose folder cannot come to its place is none", () => {
+  using volumes = openVolumes();
+  const { journal, rows } = volumes;
+  const fail = (): void => {
+    throw new Error("no such folder");
+  };
+  expect(() => journal.adopt("fresh", {}, fail)).toThrow("no such folder");
+  expect(rows.get("fresh")).toBeUndefined();
+  journal.adopt("fresh", { a: "b" }, () => {});
+  expect(rows.get("fresh")).toMatchObject({ labels: '{"a":"b"}', anonymous: 0, options: null });
+  // The name was taken meanwhile.
+  expect(() => journal.adopt("fresh", {}, () => {})).toThrow("UNIQUE");
 });
