@@ -2,6 +2,7 @@
 import { existsSync, openSync, closeSync, ftruncateSync, fsyncSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { EngineError } from "#lib/errors.ts";
+import { programFolders } from "#lib/requirements.ts";
 import { projectUsage } from "#linux/project-quota.ts";
 import type { Layout } from "#store/layout.ts";
 
@@ -59,7 +60,7 @@ async function format(maker: string, image: string, size: number): Promise<void>
   const extended = "root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1,nodiscard";
   const child = Bun.spawn([maker, "-q", "-F", "-m", "0", "-E", extended, image], {
     cwd: "/",
-    env: { PATH: PLACES },
+    env: { PATH: programFolders },
     stdio: ["ignore", "ignore", "pipe"],
   });
   const [said, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
@@ -74,8 +75,5 @@ export function boundedUsage(layout: Layout, { name, project }: BoundedVolume): 
 }
 
 function makerOfImages(): string | undefined {
-  return Bun.which("mkfs.ext4", { PATH: PLACES }) ?? undefined;
+  return Bun.which("mkfs.ext4", { PATH: programFolders }) ?? undefined;
 }
-
-/** Where it is, also for a daemon whose own PATH is a user's. */
-const PLACES = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";

@@ -14,7 +14,7 @@ test.each([
   ["nfs", ":/export", "addr=10.1.2.3,rw", ":/export", "addr=10.1.2.3,rw"],
   ["nfs", ":/export", "clientaddr=files,rw", ":/export", "clientaddr=files,rw"],
   ["cifs", "//files/share/a b", "user=x", "//10.0.0.9/share/a b", "user=x"],
-  ["cifs", "//six/share", "user=x", "//[fd00::9]/share", "user=x"],
+  ["cifs", "//six/share", "user=x", "//fd00::9/share", "user=x"],
   ["cifs", "//other/share", "addr=files,user=x", "//other/share", "addr=10.0.0.9,user=x"],
   ["cifs", "//10.1.2.3/share", "", "//10.1.2.3/share", ""],
   ["ext4", "/dev/files", "addr=files", "/dev/files", "addr=files"],

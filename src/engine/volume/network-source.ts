@@ -25,7 +25,7 @@ export async function resolveSource(source: VolumeSource, resolve: Resolve = sys
   const [, start = "", host = "", rest = ""] = /^((?:\w+:)?\/\/)([^/]*)(.*)$/s.exec(device) ?? [];
   if (type !== "cifs" || host === "" || isIP(host.replace(/^\[(.*)\]$/, "$1")) !== 0) return source;
   const address = await addressOf(host, resolve);
-  return { ...source, device: `${start}${isIP(address) === 6 ? `[${address}]` : address}${rest}` };
+  return { ...source, device: `${start}${address}${rest}` };
 }
 
 async function addressOf(name: string, resolve: Resolve): Promise<string> {

@@ -25,6 +25,9 @@ export async function programFindings(host: HostFiles, search: string): Promise<
     initPrograms.some((path) => host.exists(path))
       ? ok("init program", "installed")
       : warn("init program", "not installed", "--init needs one: apt-get install tini"),
+    find("mkfs.ext4") === null
+      ? warn("mkfs.ext4", "not installed", "volumes of a bounded size need it: apt-get install e2fsprogs")
+      : ok("mkfs.ext4", "installed"),
     find("ps") === null ? warn("ps", "not installed", "top needs it: apt-get install procps") : ok("ps", "installed"),
   ];
 }
