@@ -54,6 +54,29 @@ test("containers of a network find each other by name, short id and alias, backw
   expect((await other.exec(["ping", "-c", "1", "-W", "1", "web.front"])).code).not.toBe(0);
 });
 
+test("a container of both families has both addresses, forwards and backwards", async () => {
+  await using engine = await startEngine();
+  const Config = [{ Subnet: "fd00:d05:5ec::/64" }];
+  await engine.wire.json("POST", "/networks/create", {
+    Name: "dual",
+    Internal: true,
+    EnableIPv6: true,
+    IPAM: { Config },
+  });
+  const box = await engine.run(idle, on("dual", "both"));
+  const { IPAddress = "", GlobalIPv6Address } = (await box.inspect()).NetworkSettings.Networks["dual"] ?? {};
+  const [four, six, all, back] = await askAll(box, [
+    { name: "both" },
+    { name: "both", type: "AAAA" },
+    { name: "both.dual", type: "ANY" },
+    { name: `2.0.0.0.${"0.".repeat(16)}c.e.5.0.5.0.d.0.0.0.d.f.ip6.arpa`, type: "PTR" },
+  ]);
+  expect(GlobalIPv6Address).toBe("fd00:d05:5ec::2");
+  const hex = "fd000d0505ec00000000000000000002";
+  expect([four?.records, six?.records, all?.records]).toEqual([[IPAddress], [hex], [IPAddress, hex]]);
+  expect(back?.records).toEqual(["both.dual"]);
+});
+
 test("names follow connect, disconnect, rename, stop and start at once", async () => {
   await using engine = await startEngine();
   await createNetwork(engine, "one");
