@@ -180,6 +180,7 @@ test("options that make no sense are refused in Docker's words", async () => {
     [{ o: "bind" }, 'missing required option: "device"'],
     [{ device: "/x", o: "bind" }, 'missing required option: "type"'],
     [{ size: "many" }, "invalid size: 'many'"],
+    [{ size: "1k" }, "a size of 1024 bytes is too small: 1048576 is the least"],
     [{ type: "cifs", device: "//server:445/share" }, "port not allowed in CIFS device URL, include 'port' in 'o='"],
   ];
   for (const [options, message] of refused) {

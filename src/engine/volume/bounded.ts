@@ -13,8 +13,14 @@ export interface BoundedVolume {
   readonly project: number | null;
 }
 
-/** Throws "unavailable" where no image can be made. */
-export function assertImages(name: string): void {
+/** The smallest that has room for a file system's own tables. */
+const SMALLEST = 2 ** 20;
+
+/** Throws "unavailable" where no image can be made, "invalid" where it would be too small. */
+export function assertImages(name: string, size: number): void {
+  if (size < SMALLEST) {
+    throw new EngineError("invalid", `create ${name}: a size of ${size} bytes is too small: ${SMALLEST} is the least`);
+  }
   if (makerOfImages() !== undefined) return;
   throw new EngineError(
     "unavailable",
@@ -28,7 +34,7 @@ export async function makeImage(layout: Layout, { name, size }: BoundedVolume): 
   const image = layout.volumeImage(name);
   if (existsSync(image)) return image;
   const maker = makerOfImages();
-  if (maker === undefined) assertImages(name);
+  if (maker === undefined) assertImages(name, size);
   const fresh = `${image}.new`;
   const fd = openSync(fresh, "w", 0o600);
   try {

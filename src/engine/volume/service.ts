@@ -235,7 +235,7 @@ export class VolumeService {
     if (this.#rows.get(name) !== undefined) return;
     const { size = 0 } = optionsFor(name, options);
     const quota = size > 0 && hasProjectQuota(this.#layout.volumes);
-    if (size > 0 && !quota) assertImages(name);
+    if (size > 0 && !quota) assertImages(name, size);
     const all = anonymous ? { ...labels, "com.docker.volume.anonymous": "" } : labels;
     const row: VolumeRow = {
       name,
