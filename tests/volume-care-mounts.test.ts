@@ -32,15 +32,19 @@ const mounts = (engine: Engine): string[] =>
     .split("\n")
     .filter((line) => line.includes(join(engine.dataRoot, "volumes")));
 
+const unmounted = (engine: Engine): Promise<boolean> =>
+  until("nothing is mounted any more", () => mounts(engine).length === 0);
+
 test("a bounded volume is backed up, copied, measured and renamed, mounted or not", async () => {
   await using engine = await startEngine();
   const box = await writeNote(engine, "small", { size: "20m" });
   await expect(post(engine, "/volumes/small/rename?name=other")).rejects.toMatchObject({
     status: 409,
-    message: "rename small: its file system is mounted: stop the containers that use it",
+    message: `rename small: volume is in use by running containers - [${box.id}]`,
   });
   const whileMounted = Buffer.from(await engine.wire.bytes("GET", "/volumes/small/backup"));
   await box.remove({ force: true });
+  await unmounted(engine);
   const whileNot = Buffer.from(await engine.wire.bytes("GET", "/volumes/small/backup"));
   for (const [name, archive] of Object.entries({ one: whileMounted, two: whileNot })) {
     await engine.wire.bytes("POST", `/volumes/restore?name=${name}`, { body: archive });
@@ -55,7 +59,7 @@ test("a bounded volume is backed up, copied, measured and renamed, mounted or no
   await expect(
     engine.wire.bytes("POST", "/volumes/restore?name=other&replace=1", { body: whileNot }),
   ).rejects.toMatchObject({ status: 409 });
-  await until("nothing is mounted any more", () => mounts(engine).length === 0);
+  await unmounted(engine);
 });
 
 test("a tmpfs volume is what its containers see of it", async () => {
@@ -64,6 +68,7 @@ test("a tmpfs volume is what its containers see of it", async () => {
   expect((await usage(engine, "memory"))?.ApparentSize).toBe(300 * 1024 + "kept\n".length);
   await post(engine, "/volumes/memory/copy?name=disk");
   await box.remove({ force: true });
+  await unmounted(engine);
   expect(await readNote(engine, "disk")).toBe("kept\n");
   expect(await usage(engine, "memory")).toMatchObject({ Size: -1, ApparentSize: -1, Files: -1, Containers: [] });
   const { stdout } = await engine.berth(["volume", "du", "--format", "{{.Name}} {{.ApparentSize}} {{.Containers}}"]);

@@ -8,7 +8,7 @@ import type { Rename } from "./care-journal.ts";
 import type { CareContext } from "./care-context.ts";
 import { checkVolumeName } from "./names.ts";
 import { parseVolumeSpec } from "./spec.ts";
-import { lockUsers } from "./users.ts";
+import { assertStopped, lockUsers } from "./users.ts";
 
 /**
  * A crash leaves the old name or the new one. Mounts of running containers do not care about names; what reads their
@@ -21,10 +21,10 @@ export async function renameVolume(context: CareContext, old: string, name: stri
   volumes.inspect(old);
   checkVolumeName(name);
   if (name === old) throw new EngineError("invalid", `rename ${old}: the new name is the old one`);
+  if (!volumes.mounts.isFolder(old)) await takeOff(context, old);
   using held = await lockUsers(context, old);
   volumes.inspect(old);
-  const works = volumes.works.of(old);
-  if (works.length > 0) throw new EngineError("conflict", `rename ${old}: volume is in use - [${works.join(", ")}]`);
+  assertIdle(context, old);
   if (volumes.mounts.isMounted(old)) {
     throw new EngineError("conflict", `rename ${old}: its file system is mounted: stop the containers that use it`);
   }
@@ -47,6 +47,20 @@ export async function renameVolume(context: CareContext, old: string, name: stri
   }
   journal.renamed(rename);
   emit("volume", "rename", name, { driver: "local", oldName: old });
+}
+
+/** A file system of its own must not be mounted at a folder that moves; the last stop may not have taken it off yet. */
+async function takeOff(context: CareContext, volume: string): Promise<void> {
+  using users = await lockUsers(context, volume);
+  assertStopped(users, `rename ${volume}`);
+  assertIdle(context, volume);
+  await context.volumes.mounts.clear(volume);
+}
+
+function assertIdle({ volumes }: CareContext, volume: string): void {
+  const works = volumes.works.of(volume);
+  if (works.length === 0) return;
+  throw new EngineError("conflict", `rename ${volume}: volume is in use - [${works.join(", ")}]`);
 }
 
 /** Lets folders follow whose volumes have their new names already. Before anything else looks at the folders. */
