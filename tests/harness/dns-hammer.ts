@@ -1,6 +1,6 @@
 /**
- * Asks 127.0.0.11 for one name again and again until its standard input ends, each question up to five times, a second
- * apart, and prints a Tally. `bun dns-hammer.ts NAME ADDRESS`
+ * Asks 127.0.0.11 for one name again and again until its standard input ends, each question up to sixty times, a
+ * second apart, and prints a Tally. `bun dns-hammer.ts NAME ADDRESS`
  */
 import { decodeAnswer, encodeQuestion } from "./dns-wire.ts";
 
@@ -38,7 +38,7 @@ async function answer(id: number): Promise<string[] | undefined> {
 
 for (let id = 0; !input.ended; id = (id + 1) % 0x10000) {
   let records: string[] | undefined;
-  for (let i = 0; i < 5 && records === undefined; i++) records = await answer(id);
+  for (let i = 0; i < 60 && records === undefined; i++) records = await answer(id);
   if (records?.join() === address) tally.answered++;
   else tally.failed++;
 }

@@ -50,7 +50,7 @@ interface Client {
  * Every attempt has a socket of its own, connected, so that the kernel chooses a port by chance and takes answers only
  * from where the question went; with the random id and the question repeated that leaves little to guess.
  */
-export class Forwarder {
+export class Forwarder implements Disposable {
   readonly #epoll: Epoll;
   readonly #clients = new Map<string, Client>();
   readonly #known = new Map<string, Pending>();
@@ -110,6 +110,10 @@ export class Forwarder {
     if (client === undefined) return;
     this.#clients.delete(id);
     for (const pending of [...client.waiting, ...client.inFlight]) this.#end(pending);
+  }
+
+  [Symbol.dispose](): void {
+    for (const id of this.#clients.keys()) this.forget(id);
   }
 
   #ask(pending: Pending): void {

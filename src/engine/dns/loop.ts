@@ -57,6 +57,7 @@ export class DnsLoop {
       }
     } finally {
       // Whatever went wrong: the thread that comes next wants the ports.
+      this.#forwarder[Symbol.dispose]();
       for (const server of this.#servers.values()) server[Symbol.dispose]();
       this.#epoll[Symbol.dispose]();
     }
@@ -65,7 +66,13 @@ export class DnsLoop {
 
   /** A message has come. */
   deliver(request: DnsRequest): void {
-    this.#perform(request);
+    try {
+      this.#perform(request);
+    } catch (error) {
+      // Ends `run`, which waits for this message.
+      this.#caughtUp.reject(error);
+      return;
+    }
     this.#delivered++;
     if (this.#delivered >= this.#announced) this.#caughtUp.resolve();
   }
