@@ -269,6 +269,26 @@ test("a running container gets a volume with a file system of its own, and gives
   expect((await box.inspect()).Mounts).toEqual([]);
 });
 
+test("a volume is renamed while it is mounted", async () => {
+  await using engine = await startEngine();
+  await create(engine, "before", { size: "16m" });
+  const box = await running(engine, "before");
+  await box.exec(["sh", "-c", "echo kept >/v/file"]);
+  await engine.wire.bytes("POST", "/volumes/before/rename?name=after");
+  expect([mounted(engine, "before"), mounted(engine, "after")]).toEqual([[], ["ext4"]]);
+  const other = await running(engine, "after");
+  expect((await other.exec(["cat", "/v/file"])).stdout).toBe("kept\n");
+  expect(loops(engine)).toHaveLength(1);
+  await engine.kill9();
+  await engine.start();
+  expect(mounted(engine, "after")).toEqual(["ext4"]);
+  await box.remove({ force: true });
+  await other.stop(0);
+  await until("nothing is mounted", () => mounted(engine, "after").length === 0);
+  await other.start();
+  expect((await other.exec(["cat", "/v/file"])).stdout).toBe("kept\n");
+});
+
 test("cp reads and writes the mounted volume of a container that does not run", async () => {
   await using engine = await startEngine();
   await create(engine, "small", { size: "16m" });

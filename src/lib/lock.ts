@@ -17,6 +17,11 @@ export class AsyncLock {
 export class KeyedLocks {
   readonly #locks = new Map<string, { lock: AsyncLock; users: number }>();
 
+  /** Whether somebody holds or awaits it. */
+  isHeld(key: string): boolean {
+    return this.#locks.has(key);
+  }
+
   async acquire(key: string): Promise<Disposable> {
     let entry = this.#locks.get(key);
     if (entry === undefined) {

@@ -89,6 +89,24 @@ export class VolumeMounts {
     return mountsBelow(dirname(data)).includes(basename(data));
   }
 
+  /** Whether it is being mounted or unmounted at this moment. */
+  isChanging(name: string): boolean {
+    return this.#locks.isHeld(name);
+  }
+
+  /** Resolves when it was not for a moment. */
+  async settled(name: string): Promise<void> {
+    using _ = await this.#locks.acquire(name);
+  }
+
+  /** The folder has another name by now, and what is mounted there went along. The volume was not changing. */
+  renamed(old: string, name: string): void {
+    const holders = this.#holders.get(old);
+    if (holders === undefined) return;
+    this.#holders.delete(old);
+    this.#holders.set(name, holders);
+  }
+
   /** Takes over what an earlier daemon mounted: `held` are the volumes of the containers that run, by their ids. */
   async recover(held: ReadonlyMap<string, readonly string[]>): Promise<void> {
     for (const [holder, names] of held) {

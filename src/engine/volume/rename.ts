@@ -8,7 +8,7 @@ import type { Rename } from "./care-journal.ts";
 import type { CareContext } from "./care-context.ts";
 import { checkVolumeName } from "./names.ts";
 import { parseVolumeSpec } from "./spec.ts";
-import { assertStopped, lockUsers } from "./users.ts";
+import { type LockedUsers, lockUsers } from "./users.ts";
 
 /**
  * A crash leaves the old name or the new one. Mounts of running containers do not care about names; what reads their
@@ -21,13 +21,10 @@ export async function renameVolume(context: CareContext, old: string, name: stri
   volumes.inspect(old);
   checkVolumeName(name);
   if (name === old) throw new EngineError("invalid", `rename ${old}: the new name is the old one`);
-  if (!volumes.mounts.isFolder(old)) await takeOff(context, old);
-  using held = await lockUsers(context, old);
+  using held = await lockStill(context, old);
   volumes.inspect(old);
-  assertIdle(context, old);
-  if (volumes.mounts.isMounted(old)) {
-    throw new EngineError("conflict", `rename ${old}: its file system is mounted: stop the containers that use it`);
-  }
+  const works = volumes.works.of(old);
+  if (works.length > 0) throw new EngineError("conflict", `rename ${old}: volume is in use - [${works.join(", ")}]`);
   if (volumes.has(name)) throw new EngineError("conflict", `rename ${old}: a volume named ${name} exists already`);
   const rename: Rename = { old, new: name };
   const before = held.containers.map((container) => [container, structuredClone(container.record)] as const);
@@ -41,6 +38,7 @@ export async function renameVolume(context: CareContext, old: string, name: stri
   }
   try {
     moveFolder(layout.volumes, rename);
+    volumes.mounts.renamed(old, name);
   } catch (error) {
     journal.takeBack(rename, back);
     throw new EngineError("internal", `rename ${old}: ${errorMessage(error)}`, { cause: error });
@@ -49,18 +47,15 @@ export async function renameVolume(context: CareContext, old: string, name: stri
   emit("volume", "rename", name, { driver: "local", oldName: old });
 }
 
-/** A file system of its own must not be mounted at a folder that moves; the last stop may not have taken it off yet. */
-async function takeOff(context: CareContext, volume: string): Promise<void> {
-  using users = await lockUsers(context, volume);
-  assertStopped(users, `rename ${volume}`);
-  assertIdle(context, volume);
-  await context.volumes.mounts.clear(volume);
-}
-
-function assertIdle({ volumes }: CareContext, volume: string): void {
-  const works = volumes.works.of(volume);
-  if (works.length === 0) return;
-  throw new EngineError("conflict", `rename ${volume}: volume is in use - [${works.join(", ")}]`);
+/** As `lockUsers`, while nothing is being mounted or unmounted at the volume's folder: what is mounted goes with it. */
+async function lockStill(context: CareContext, volume: string): Promise<LockedUsers> {
+  const { mounts } = context.volumes;
+  for (;;) {
+    const held = await lockUsers(context, volume);
+    if (!mounts.isChanging(volume)) return held;
+    held[Symbol.dispose]();
+    await mounts.settled(volume);
+  }
 }
 
 /** Lets folders follow whose volumes have their new names already. Before anything else looks at the folders. */

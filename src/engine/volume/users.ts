@@ -4,7 +4,7 @@ import { isRunning } from "#engine/container/record.ts";
 import { EngineError } from "#lib/errors.ts";
 import type { CareContext } from "./care-context.ts";
 
-interface LockedUsers extends Disposable {
+export interface LockedUsers extends Disposable {
   readonly containers: readonly Container[];
 }
 
