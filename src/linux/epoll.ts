@@ -17,7 +17,7 @@ const [EVENT_SIZE, DATA_AT] = process.arch === "x64" ? ([12, 4] as const) : ([16
  * Hears READABLE, WRITABLE or both; errors and hang-ups count as both, so that reading or writing tells them. A promise
  * is waited for before anybody else hears anything.
  */
-export type ReadyListener = (ready: number) => Promise<void> | void;
+type ReadyListener = (ready: number) => Promise<void> | void;
 
 /** Level-triggered. A descriptor must be removed before it is closed. */
 export class Epoll implements Disposable {

@@ -13,7 +13,7 @@ import {
 import { Netlink, NETLINK_NETFILTER } from "./netlink.ts";
 
 /** One step of a rule: loads a field, compares it, sets it, or ends the rule. */
-export type Expression = (rule: BodyWriter) => void;
+type Expression = (rule: BodyWriter) => void;
 
 export interface FilterChain {
   readonly name: string;

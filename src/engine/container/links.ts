@@ -64,7 +64,7 @@ export function linkedNames(containers: ContainerStore): Map<string, string[]> {
   return names;
 }
 
-export interface OpenLinks {
+interface OpenLinks {
   readonly hosts: LinkedHost[];
   /** Variables, those of the container's own left out. */
   readonly env: string[];

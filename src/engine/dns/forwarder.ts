@@ -9,7 +9,7 @@ import { answers, codeOf, forwarded, type Query, REFUSED, SERVFAIL, setId } from
 import { MessageStream } from "./message-stream.ts";
 import type { NamedSandbox, Upstream } from "./protocol.ts";
 
-export interface Asker {
+interface Asker {
   readonly transport: Transport;
   /** Equal for a query that is only asked again. */
   readonly key: string;

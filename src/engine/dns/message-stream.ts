@@ -4,7 +4,7 @@ import { type Epoll, READABLE, WRITABLE } from "#linux/epoll.ts";
 import { receiveBytes, sendBytes } from "#linux/inet-socket.ts";
 import { SyscallError } from "#linux/syscall-error.ts";
 
-export interface StreamHandlers {
+interface StreamHandlers {
   /** The bytes are the listener's to keep. */
   onMessage(message: Uint8Array): Promise<void> | void;
   /** The other side is gone. Not called for `close`. */

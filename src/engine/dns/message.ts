@@ -7,7 +7,7 @@ export const TYPE_ANY = 255;
 export const CLASS_IN = 1;
 const TYPE_OPT = 41;
 
-export const NOERROR = 0;
+const NOERROR = 0;
 export const FORMERR = 1;
 export const SERVFAIL = 2;
 export const NOTIMP = 4;
@@ -46,7 +46,7 @@ export interface Query {
 }
 
 /** What is to be said to a message that is no query: nothing (undefined), or an answer of that code. */
-export type NoQuery = typeof FORMERR | typeof NOTIMP | undefined;
+type NoQuery = typeof FORMERR | typeof NOTIMP | undefined;
 
 /** `bytes` is kept: hand over a copy where it will be overwritten. */
 export function parseQuery(bytes: Uint8Array): Query | NoQuery {
@@ -155,7 +155,7 @@ export function writeAnswer(
   return at;
 }
 
-export interface AnswerParts {
+interface AnswerParts {
   readonly records?: readonly AnswerRecord[];
   readonly first?: number;
   readonly code?: number;

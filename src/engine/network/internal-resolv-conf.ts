@@ -1,7 +1,7 @@
 /** Writes the /etc/resolv.conf of containers that ask the DNS server at 127.0.0.11, as Docker lays it out (resolv.conf(5)). */
 import { HOST_FILE, parseResolvConf, type ResolvConf } from "./resolv-conf.ts";
 
-export interface InternalResolvConf {
+interface InternalResolvConf {
   text: string;
   /** Servers of the container's own; undefined: those of the host. */
   servers?: string[];
