@@ -1,6 +1,7 @@
-/** Network namespaces and slow unmounts, done by threads of their own so that the main thread neither moves nor waits. */
+/** Network namespaces, slow unmounts and searches of tracked flows, done by threads of their own so that the main thread neither moves nor waits. */
 import { EngineError } from "#lib/errors.ts";
 import type { NamespaceAnswer, NamespaceRequest } from "./namespaces-worker.ts";
+import type { FlowsTo } from "./netlink-netfilter.ts";
 import { SyscallError } from "./syscall-error.ts";
 
 /** A network namespace: the path it is mounted on, or a process in it. */
@@ -16,6 +17,8 @@ export class NamespaceWorker implements Disposable {
   readonly #namespaces = new RequestThread();
   // Writing an overlay to disk can take seconds, and the next container must not wait for it.
   readonly #unmounts = new RequestThread();
+  // Its length is that of the host's table of flows, which no container's start must wait for either.
+  readonly #flows = new RequestThread();
 
   /** Starts the threads now, so that the first request does not wait for them. */
   warm(): void {
@@ -68,10 +71,16 @@ export class NamespaceWorker implements Disposable {
     await this.#unmounts.request({ do: "unmount", path, remove: "folder" });
   }
 
+  /** Forgets flows of this program's own namespace (see `forgetFlows`); answers how many. */
+  forgetFlows(flows: readonly FlowsTo[]): Promise<number> {
+    return this.#flows.request({ do: "forget-flows", flows });
+  }
+
   /** Ends the threads; what is still pending rejects with kind "unavailable". */
   close(): void {
     this.#namespaces.close();
     this.#unmounts.close();
+    this.#flows.close();
   }
   [Symbol.dispose](): void {
     this.close();

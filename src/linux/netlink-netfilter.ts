@@ -24,16 +24,38 @@ export interface FlowsTo {
 
 /**
  * Forgets flows. NAT is decided once per flow, and a client that keeps sending would keep reaching what the port was
- * before (or nobody). The kernel walks its whole table: some ms where it holds 100,000 flows. Kernels before 5.8 list
- * too much; all is compared here again.
+ * before (or nobody). The kernel walks its whole table, once for each family and protocol: 50 ms where it holds
+ * 50,000 flows, so this is not for the main thread. Kernels before 5.8 list too much; all is compared here again.
  */
-export function forgetFlows(netlink: Netlink, flows: FlowsTo): number {
-  const number = PROTOCOLS[flows.protocol];
-  const body = header(AF[flows.family])
+export function forgetFlows(netlink: Netlink, flows: readonly FlowsTo[]): number {
+  let forgotten = 0;
+  for (const alike of Object.values(Object.groupBy(flows, ({ family, protocol }) => `${family} ${protocol}`)))
+    forgotten += forgetAlike(netlink, alike ?? []);
+  return forgotten;
+}
+
+/** Flows of one family and protocol. */
+function forgetAlike(netlink: Netlink, flows: readonly FlowsTo[]): number {
+  const [first] = flows;
+  if (first === undefined) return 0;
+  const { family } = first;
+  const number = PROTOCOLS[first.protocol];
+  // The addresses that each port led to; undefined: all.
+  const wanted = Map.groupBy(
+    flows.map(({ port, target }) => ({ port, target: target === undefined ? undefined : formatAddress(target) })),
+    ({ port }) => port,
+  );
+  const onePort = wanted.size === 1;
+  const body = header(AF[family])
     .nested(CTA_TUPLE_ORIG, (tuple) => {
-      tuple.nested(CTA_TUPLE_PROTO, (proto) => proto.u8(CTA_PROTO_NUM, number).u16be(CTA_PROTO_DST_PORT, flows.port));
+      tuple.nested(CTA_TUPLE_PROTO, (proto) => {
+        proto.u8(CTA_PROTO_NUM, number);
+        if (onePort) proto.u16be(CTA_PROTO_DST_PORT, first.port);
+      });
     })
-    .nested(CTA_FILTER, (filter) => filter.u32(CTA_FILTER_ORIG_FLAGS, FILTER_PROTO_NUM | FILTER_PROTO_DST_PORT));
+    .nested(CTA_FILTER, (filter) =>
+      filter.u32(CTA_FILTER_ORIG_FLAGS, FILTER_PROTO_NUM | (onePort ? FILTER_PROTO_DST_PORT : 0)),
+    );
   const list = {
     doing: "cannot list tracked flows",
     type: (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET,
@@ -44,10 +66,12 @@ export function forgetFlows(netlink: Netlink, flows: FlowsTo): number {
   for (const message of netlink.dump(list)) {
     const flow = parseAttributes(message.body.subarray(NFGENMSG));
     const tuple = flow.get(CTA_TUPLE_ORIG);
-    if (tuple === undefined || !isTo(tuple, number, flows.port)) continue;
-    const target = flows.target === undefined ? undefined : formatAddress(flows.target);
-    if (target !== undefined && sourceOf(flow.get(CTA_TUPLE_REPLY)) !== target) continue;
-    if (remove(netlink, flows.family, tuple)) forgotten++;
+    const port = tuple === undefined ? undefined : portOf(tuple, number);
+    const targets = port === undefined ? undefined : wanted.get(port);
+    if (tuple === undefined || targets === undefined) continue;
+    const source = sourceOf(flow.get(CTA_TUPLE_REPLY));
+    if (!targets.some(({ target }) => target === undefined || target === source)) continue;
+    if (remove(netlink, family, tuple)) forgotten++;
   }
   return forgotten;
 }
@@ -69,10 +93,12 @@ function remove(netlink: Netlink, family: IpFamily, tuple: Uint8Array): boolean 
   }
 }
 
-function isTo(tuple: Uint8Array, protocol: number, port: number): boolean {
+/** Where a flow of that protocol was first sent to; undefined for one of another. */
+function portOf(tuple: Uint8Array, protocol: number): number | undefined {
   const proto = parseAttributes(parseAttributes(tuple).get(CTA_TUPLE_PROTO) ?? new Uint8Array(0));
   const to = proto.get(CTA_PROTO_DST_PORT);
-  return proto.get(CTA_PROTO_NUM)?.[0] === protocol && to !== undefined && viewOf(to).getUint16(0, false) === port;
+  if (proto.get(CTA_PROTO_NUM)?.[0] !== protocol || to === undefined) return undefined;
+  return viewOf(to).getUint16(0, false);
 }
 
 /** Whose answers the flow expects. */

@@ -198,10 +198,11 @@ function insideTests(): void {
       socket.close();
     }
     const flows = { family, protocol: "udp", port: 4711 } as const;
-    expect(forgetFlows(netfilter, { ...flows, target: addressOf("192.0.2.1") })).toBe(0);
-    expect(forgetFlows(netfilter, { ...flows, target: addressOf(hostname) })).toBe(1);
-    expect(forgetFlows(netfilter, flows)).toBe(0);
-    expect(forgetFlows(netfilter, { ...flows, port: 4712 })).toBe(1);
+    expect(forgetFlows(netfilter, [{ ...flows, target: addressOf("192.0.2.1") }])).toBe(0);
+    expect(forgetFlows(netfilter, [{ ...flows, target: addressOf(hostname) }])).toBe(1);
+    expect(forgetFlows(netfilter, [flows])).toBe(0);
+    expect(forgetFlows(netfilter, [flows, { ...flows, port: 4713 }])).toBe(0);
+    expect(forgetFlows(netfilter, [flows, { ...flows, port: 4712 }])).toBe(1);
     nft.run("cannot stop tracking", "delete table inet track");
   });
 }

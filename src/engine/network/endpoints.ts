@@ -2,7 +2,8 @@
 import { EngineError } from "#lib/errors.ts";
 import { addressOf, type IpFamily, type IpPrefix } from "#lib/ip.ts";
 import type { Logger } from "#lib/log.ts";
-import { forgetFlows } from "#linux/netlink-netfilter.ts";
+import type { NamespaceWorker } from "#linux/namespaces.ts";
+import type { FlowsTo } from "#linux/netlink-netfilter.ts";
 import type { Netlink } from "#linux/netlink.ts";
 import type { BridgeNetworks, LiveBridge } from "./bridge-networks.ts";
 import { addressIn, FAMILIES, familyOfText, gatewayIn } from "./families.ts";
@@ -20,7 +21,7 @@ export interface EndpointParts {
   bridges: BridgeNetworks;
   links: SandboxLinks;
   firewall: Firewall;
-  netfilter: Netlink;
+  namespaces: Pick<NamespaceWorker, "forgetFlows">;
   log: Logger;
 }
 
@@ -105,14 +106,13 @@ export class Endpoints {
 
   /** Ends, a moment later, what is connected to a container by ports that were its own. */
   cut(ports: readonly PublishedPort[], gateways: Gateways): void {
-    for (const { protocol, hostPort, containerAddress } of this.targets(ports, gateways)) {
-      if (hostPort === 0) continue;
-      const target = addressOf(containerAddress);
-      void this.#inBackground(`cannot end the connections of port ${hostPort}/${protocol}`, async () => {
-        await Bun.sleep(0);
-        forgetFlows(this.#parts.netfilter, { family: target.family, protocol, port: hostPort, target });
-      });
-    }
+    const targets = this.targets(ports, gateways).filter(({ hostPort }) => hostPort !== 0);
+    this.#forget(
+      targets.map(({ protocol, hostPort, containerAddress }) => {
+        const target = addressOf(containerAddress);
+        return { family: target.family, protocol, port: hostPort, target };
+      }),
+    );
   }
 
   /** Removes a namespace with its endpoints in the background. Their addresses are free once the interfaces are gone. */
@@ -231,14 +231,23 @@ export class Endpoints {
     }
   }
 
+  /** A client that keeps sending would stay with what the port was before. TCP begins anew by itself. */
   #forgetFlows(ports: readonly PublishedPort[]): void {
-    for (const { protocol, hostPort, hostAddress } of ports) {
-      if (protocol !== "udp" || hostPort === 0) continue;
-      void this.#inBackground(`cannot forget the flows of port ${hostPort}/udp`, async () => {
-        await Bun.sleep(0);
-        forgetFlows(this.#parts.netfilter, { family: familyOfText(hostAddress), protocol, port: hostPort });
-      });
-    }
+    const flows = ports.filter(({ protocol, hostPort }) => protocol === "udp" && hostPort !== 0);
+    this.#forget(
+      flows.map(({ protocol, hostPort, hostAddress }) => ({
+        family: familyOfText(hostAddress),
+        protocol,
+        port: hostPort,
+      })),
+    );
+  }
+
+  #forget(flows: readonly FlowsTo[]): void {
+    if (flows.length === 0) return;
+    void this.#inBackground("cannot forget the flows of published ports", async () => {
+      await this.#parts.namespaces.forgetFlows(flows);
+    });
   }
 
   /** Never rejects. */

@@ -77,14 +77,13 @@ export class NetworkService {
     if (!/^[A-Za-z_]\w{0,27}$/.test(names.table))
       throw new EngineError("invalid", `invalid nftables table name "${names.table}"`);
     const netlink = this.#netlink;
-    const netfilter = this.#netfilter;
-    const rules = new RuleWatch(this.#nft, netfilter);
+    const rules = new RuleWatch(this.#nft, this.#netfilter);
     const store = new NetworkStore(db);
     const links = new SandboxLinks(netlink, namespaces, layout);
     const firewall = new Firewall(rules, names.table);
     const guard = new ForwardGuard(rules, firewall, log);
     const bridges = new BridgeNetworks(netlink, firewall);
-    const endpoints = new Endpoints({ bridges, links, firewall, netfilter, log });
+    const endpoints = new Endpoints({ bridges, links, firewall, namespaces, log });
     const resolver = new Resolver(store, log, changes);
     this.#log = log;
     this.#store = store;
