@@ -5,6 +5,7 @@ import { addressOf, canonicalAddress, contains, type IpFamily, prefixOf } from "
 import { FAMILIES, familyOfText, subnetOf } from "./families.ts";
 import { linkNames } from "./link-option.ts";
 import type { BridgeConfig, NetworkRecord, NetworkStore, SubnetConfig } from "./store.ts";
+import { joined } from "./subnet-config.ts";
 import type { SandboxRequest } from "./types.ts";
 
 export type BridgeNetwork = NetworkRecord & { bridge: BridgeConfig };
@@ -105,7 +106,7 @@ export function planAttachment(network: NetworkRecord, settings: Partial<Endpoin
   if (faults.length > 0) {
     throw new EngineError(
       "invalid",
-      `invalid config for network ${network.name}: invalid endpoint settings:\n${faults.join("\n")}`,
+      `invalid config for network ${network.name}: invalid endpoint settings:\n${joined(faults)}`,
     );
   }
   return {

@@ -82,3 +82,22 @@ test("a port that a running container has is kept although another program took 
   await new Promise((done) => server.close(done));
   expect(() => oneOf(new PortClaims(book), wish(port))).toThrow("port is already allocated");
 });
+
+test("one port is claimed in both families or in none, and each family by itself too", async () => {
+  const book = new PortBook();
+  using both = new PortClaims(book);
+  const published = both.claim([wish(0, 0, "tcp", "127.0.0.1", "::1")], CONTAINER);
+  const [port, other] = published.map(({ hostPort }) => hostPort);
+  expect(published.map(({ hostAddress }) => hostAddress)).toEqual(["127.0.0.1", "::1"]);
+  expect(other).toBe(port as number);
+  expect(() => new PortClaims(book).claim([wish(port as number, port, "tcp", "::")], CONTAINER)).toThrow(
+    `Bind for :::${port} failed: port is already allocated`,
+  );
+  both.release(published.slice(0, 1));
+  expect(await listen(port as number)).toEqual({ port: port as number });
+  // The first family is free, the second is not: the first must not stay claimed.
+  const stranger = () =>
+    new PortClaims(new PortBook()).claim([wish(port as number, port, "tcp", "127.0.0.1", "::1")], CONTAINER);
+  expect(stranger).toThrow(`failed to bind host port for [::1]:${port}:[fd00::2]:80/tcp: address already in use`);
+  expect(await listen(port as number)).toEqual({ port: port as number });
+});
