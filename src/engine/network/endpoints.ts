@@ -14,6 +14,7 @@ import type { SandboxLinks, SandboxNamespace, Way } from "./links.ts";
 import { macOf, randomId, vethName } from "./names.ts";
 import { hasOwnMac, isPassthru, leadsPorts, wayOut } from "./parent-config.ts";
 import type { Attachment, BridgeNetwork } from "./plan.ts";
+import type { HostPort } from "./port-claims.ts";
 import type { PublishedPort } from "./ports.ts";
 import type { Endpoint } from "./types.ts";
 
@@ -89,6 +90,12 @@ export class Endpoints {
   /** Undoes `lead` with the same gateways. */
   unlead(ports: readonly PublishedPort[], gateways: Gateways): void {
     this.#parts.firewall.unpublish(this.targets(ports, gateways));
+    this.#forgetFlows(ports);
+  }
+
+  /** Lets ports of the host lead nowhere, wherever they lead now. */
+  withdraw(ports: readonly HostPort[]): void {
+    this.#parts.firewall.unpublish(ports);
     this.#forgetFlows(ports);
   }
 
@@ -232,7 +239,7 @@ export class Endpoints {
   }
 
   /** A client that keeps sending would stay with what the port was before. TCP begins anew by itself. */
-  #forgetFlows(ports: readonly PublishedPort[]): void {
+  #forgetFlows(ports: readonly HostPort[]): void {
     const flows = ports.filter(({ protocol, hostPort }) => protocol === "udp" && hostPort !== 0);
     this.#forget(
       flows.map(({ protocol, hostPort, hostAddress }) => ({

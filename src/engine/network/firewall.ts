@@ -10,6 +10,7 @@ import {
   type PortTarget,
   tableText,
 } from "./firewall-table.ts";
+import type { HostPort } from "./port-claims.ts";
 import type { RuleWatch } from "./rule-watch.ts";
 
 /**
@@ -61,9 +62,10 @@ export class Firewall {
     }
   }
 
-  /** Ports that are not published are passed over. */
-  unpublish(ports: readonly PortTarget[]): void {
-    const known = ports.filter((port) => this.#ports.delete(portKey(port)));
+  /** Ports that are not published are passed over; wherever they lead, they do no more. */
+  unpublish(ports: readonly PortKey[]): void {
+    const known = ports.map((port) => this.#ports.get(portKey(port))).filter((port) => port !== undefined);
+    for (const port of known) this.#ports.delete(portKey(port));
     this.#update(this.#deleting(this.#unshared(known.flatMap(portElements))));
   }
 
@@ -135,7 +137,10 @@ export class Firewall {
   }
 }
 
-function portKey({ protocol, hostAddress, hostPort, containerAddress, containerPort }: PortTarget): string {
+/** What names a port: its host side, or its container's where it has none. */
+type PortKey = HostPort & Partial<Pick<PortTarget, "containerAddress" | "containerPort">>;
+
+function portKey({ protocol, hostAddress, hostPort, containerAddress, containerPort }: PortKey): string {
   return hostPort === 0
     ? `${protocol} to ${containerAddress} ${containerPort}`
     : `${protocol} ${hostAddress} ${hostPort}`;

@@ -183,6 +183,31 @@ function insideTests(): void {
       });
     }
 
+    test("a port follows its container into another family and back, with its number", async () => {
+      await using _listener = await listen(plain.netnsPath!, "tcp", 80);
+      const seen = async () =>
+        await askAll(undefined, [
+          ["tcp", "127.0.0.1", 8090],
+          ["tcp", "::1", 8090],
+        ]);
+      const shown = () => net.service.sandbox(plain.containerId)?.ports;
+      expect(await seen()).toEqual(["10.213.0.1", "refused"]);
+      await net.service.connect("other", plain.containerId, {});
+      expect(shown()).toEqual({ "80/tcp": [...binding("0.0.0.0", "8090"), ...binding("::", "8090")] });
+      expect(await seen()).toEqual(["10.213.0.1", "fd13:0:0:1::1"]);
+      await net.service.connect("dual", plain.containerId, {});
+      expect(await seen()).toEqual(["10.213.1.1", "fd13::1"]);
+      await net.service.disconnect("bridge", plain.containerId);
+      await net.service.disconnect("dual", plain.containerId);
+      // What leads to it in IPv6 alone is published there alone.
+      expect(shown()).toEqual({ "80/tcp": binding("::", "8090") });
+      expect(await seen()).toEqual(["refused", "fd13:0:0:1::1"]);
+      await net.service.connect("bridge", plain.containerId, {});
+      await net.service.disconnect("other", plain.containerId);
+      expect(shown()).toEqual({ "80/tcp": binding("0.0.0.0", "8090") });
+      expect(await seen()).toEqual(["10.213.0.1", "refused"]);
+    });
+
     test("the host forwards, and no container can tell it or another where routes lead", () => {
       const read = (name: string) => readFileSync(`/proc/sys/net/ipv6/conf/${name}`, "utf8").trim();
       expect(read("all/forwarding")).toBe("1");

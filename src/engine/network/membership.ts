@@ -8,6 +8,7 @@ import { hostsText } from "./hosts.ts";
 import type { SandboxLinks } from "./links.ts";
 import type { Attachment } from "./plan.ts";
 import type { Resolver } from "./resolver.ts";
+import type { PortChanges } from "./port-changes.ts";
 import { ownNamespace } from "./sandbox-records.ts";
 import type { NetworkRecord, NetworkStore, SandboxRecord } from "./store.ts";
 import type { Endpoint } from "./types.ts";
@@ -16,6 +17,7 @@ export interface MembershipParts {
   store: NetworkStore;
   endpoints: Endpoints;
   links: SandboxLinks;
+  ports: PortChanges;
   resolver: Resolver;
   announce: (action: "connect" | "disconnect", endpoint: Endpoint, containerId: string) => void;
 }
@@ -122,12 +124,13 @@ export class Membership {
 
   /** Leads default routes and ports to the endpoints that have them by the record, in the namespace of `socket`. */
   settle(socket: Netlink, sandbox: SandboxRecord): void {
-    const { store, endpoints } = this.#parts;
+    const { store, endpoints, ports } = this.#parts;
     const { unsettled: _, ...settled } = sandbox;
     const gateways = gatewaysOf(sandbox);
+    const following = ports.follow(sandbox);
     endpoints.route(socket, gateways, true);
-    endpoints.lead(sandbox.published, gateways);
-    store.putSandbox(settled);
+    endpoints.lead(following.published, gateways);
+    store.putSandbox({ ...settled, published: following.published, ports: following.ports });
   }
 
   /** Stores a sandbox whose endpoints changed, does `work`, and moves routes and ports to the endpoints that now have them. */

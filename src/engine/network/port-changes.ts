@@ -1,11 +1,14 @@
 /** Publishes and withdraws ports of a container that runs. */
 import type { PortMap } from "#api/types/container-config.ts";
 import { EngineError, errorKind, errorMessage } from "#lib/errors.ts";
+import { ANY } from "#lib/ip.ts";
+import type { Logger } from "#lib/log.ts";
 import type { Endpoints } from "./endpoints.ts";
+import { FAMILIES, familyOfText } from "./families.ts";
 import { type Gateways, gatewaysOf } from "./gateways.ts";
 import type { PortClaims } from "./port-claims.ts";
 import { containerAddresses, portRoutes, refuseUnreachable } from "./port-routes.ts";
-import { portMap, portRequests, portWishes, type PublishedPort } from "./ports.ts";
+import { portMap, type PortRequest, portRequests, portWishes, type PublishedPort } from "./ports.ts";
 import type { NetworkStore, SandboxRecord } from "./store.ts";
 
 export interface PortChange {
@@ -30,11 +33,13 @@ export class PortChanges {
   readonly #store: NetworkStore;
   readonly #endpoints: Endpoints;
   readonly #claims: ReadonlyMap<string, PortClaims>;
+  readonly #log: Logger;
 
-  constructor(store: NetworkStore, endpoints: Endpoints, claims: ReadonlyMap<string, PortClaims>) {
+  constructor(store: NetworkStore, endpoints: Endpoints, claims: ReadonlyMap<string, PortClaims>, log: Logger) {
     this.#store = store;
     this.#endpoints = endpoints;
     this.#claims = claims;
+    this.#log = log;
   }
 
   /** All or none. Throws "conflict" where no port can be published, and what a start with these ports would throw. */
@@ -68,6 +73,38 @@ export class PortChanges {
     return { undo: () => taken.dispose(), cut: () => this.#endpoints.cut(remove, gateways) };
   }
 
+  /**
+   * Withdraws all ports and answers what is to be led now that the sandbox has these gateways: a port that named no
+   * address is in each of their families. One that somebody else has there meanwhile is only logged.
+   */
+  follow(sandbox: SandboxRecord): SandboxPorts {
+    const claims = this.#claims.get(sandbox.containerId);
+    if (claims === undefined) return sandbox;
+    this.#endpoints.withdraw(claims.ports);
+    const gateways = gatewaysOf(sandbox);
+    const routes = portRoutes(gateways, this.#store);
+    const families = FAMILIES.filter((family) => routes[family] !== undefined);
+    if (families.length === 0) return sandbox;
+    const isGone = ({ implied, hostAddress }: PublishedPort): boolean =>
+      implied === true && !families.includes(familyOfText(hostAddress));
+    claims.release(sandbox.published.filter(isGone));
+    const published: PublishedPort[] = [];
+    for (const port of sandbox.published) {
+      if (!isGone(port)) published.push(port);
+      if (port.implied !== true) continue;
+      for (const family of families) {
+        const wanted = { ...port, hostAddress: ANY[family] };
+        if ([...published, ...sandbox.published].some((one) => isSame(one, wanted))) continue;
+        try {
+          published.push(...claims.claim([exactly(wanted)], containerAddresses(gateways)));
+        } catch (error) {
+          this.#log.warn({ container: sandbox.containerId, error: errorMessage(error) }, "cannot publish a port");
+        }
+      }
+    }
+    return { published, ports: portMap(published, Object.keys(sandbox.ports)) };
+  }
+
   /** Writes down what a sandbox publishes: after a crash the kernel is brought to it. */
   restore(containerId: string, { published, ports }: SandboxPorts): void {
     const sandbox = this.#store.sandboxes.get(containerId);
@@ -78,6 +115,27 @@ export class PortChanges {
     this.#endpoints.unlead(ports, gateways);
     claims.release(ports);
   }
+}
+
+function isSame(a: PublishedPort, b: PublishedPort): boolean {
+  return (
+    a.protocol === b.protocol &&
+    a.containerPort === b.containerPort &&
+    a.hostAddress === b.hostAddress &&
+    a.hostPort === b.hostPort
+  );
+}
+
+/** A request for that port alone; one without a host port stays without. */
+function exactly({ protocol, containerPort, hostAddress, hostPort }: PublishedPort): PortRequest {
+  return {
+    protocol,
+    containerPort,
+    hostPorts: { first: hostPort, last: hostPort },
+    hostAddresses: [hostAddress],
+    implied: [hostAddress],
+    direct: hostPort === 0 ? FAMILIES : [],
+  };
 }
 
 /** Does `work`, whose failure is told in Docker's words. */

@@ -9,7 +9,7 @@ const CONTAINER = { 4: "10.0.0.2", 6: "fd00::2" };
 
 function wish(first: number, last = first, protocol: Protocol = "tcp", ...hostAddresses: string[]): PortRequest {
   const addresses = hostAddresses.length > 0 ? hostAddresses : [LOOPBACK];
-  return { protocol, containerPort: 80, hostAddresses: addresses, direct: [], hostPorts: { first, last } };
+  return { protocol, containerPort: 80, hostAddresses: addresses, implied: [], direct: [], hostPorts: { first, last } };
 }
 
 /** The port that a program of the host got, or its refusal. */

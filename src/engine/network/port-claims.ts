@@ -7,7 +7,7 @@ import { hasErrno, SyscallError } from "#linux/syscall-error.ts";
 import { familyOfText } from "./families.ts";
 import type { PortRequest, Protocol, PublishedPort } from "./ports.ts";
 
-type HostPort = Pick<PublishedPort, "protocol" | "hostAddress" | "hostPort">;
+export type HostPort = Pick<PublishedPort, "protocol" | "hostAddress" | "hostPort">;
 
 /** The ports of all containers of this daemon, by which a port in use is told from one that a container has. */
 export class PortBook {
@@ -63,6 +63,11 @@ export class PortClaims implements Disposable {
     }
   }
 
+  /** What is claimed at the moment. */
+  get ports(): HostPort[] {
+    return this.#claims.map(({ port }) => port);
+  }
+
   /** Claims the port of a container that has it already; false where another program has taken it meanwhile. */
   keep(port: HostPort): boolean {
     if (port.hostPort === 0) return true;
@@ -114,6 +119,7 @@ export class PortClaims implements Disposable {
         containerPort,
         hostAddress,
         hostPort: isDirect(hostAddress) ? 0 : hostPort,
+        ...(request.implied.includes(hostAddress) && { implied: true as const }),
       }));
     if (addresses.length === 0) return publish(0);
     const attempts = hostPorts.first === 0 ? PICK_ATTEMPTS : hostPorts.last - hostPorts.first + 1;

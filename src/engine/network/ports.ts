@@ -20,6 +20,8 @@ export interface PortWish {
 export interface PortRequest extends Omit<PortWish, "hostIp"> {
   /** `0.0.0.0` and `::` are every address of the host. */
   hostAddresses: string[];
+  /** Those of them that a wish without an address stands for. */
+  implied: string[];
   /** Families in which the container is reached on its own address: there the port takes no host port. */
   direct: readonly IpFamily[];
 }
@@ -31,6 +33,8 @@ export interface PublishedPort {
   hostAddress: string;
   /** 0 where it is reached on the container's own address only. */
   hostPort: number;
+  /** No address was named: it is everywhere, in all families that lead to the container. */
+  implied?: true;
 }
 
 /** Where ports can lead: by family, whether to the container through a host port or directly. */
@@ -86,8 +90,10 @@ export function portRequests(wishes: readonly PortWish[], routes: PortRoutes): P
           one.hostPorts.last === hostPorts.last &&
           !one.hostAddresses.includes(address),
       );
-      if (same !== undefined) same.hostAddresses.push(address);
-      else requests.push({ protocol, containerPort, hostPorts, hostAddresses: [address], direct });
+      const request = same ?? { protocol, containerPort, hostPorts, hostAddresses: [], implied: [], direct };
+      if (same === undefined) requests.push(request);
+      request.hostAddresses.push(address);
+      if (hostIp === "" && address === ANY[familyOfText(address)]) request.implied.push(address);
     }
   }
   return requests;

@@ -54,9 +54,10 @@ export class Sandboxes {
 
   constructor(parts: SandboxParts) {
     this.#parts = parts;
-    this.ports = new PortChanges(parts.store, parts.endpoints, this.#claims);
+    this.ports = new PortChanges(parts.store, parts.endpoints, this.#claims, parts.log);
     this.membership = new Membership({
       ...parts,
+      ports: this.ports,
       announce: (action, endpoint, containerId) => this.#announce(action, endpoint, containerId),
     });
     this.#spares = new WarmPool({
