@@ -23,7 +23,8 @@ export interface MeasureOptions {
 }
 
 /** A run that fails is written down and the rest goes on. Rejects only where the signal says to end. */
-export async function measure(group: Group, targets: readonly Target[], options: MeasureOptions): Promise<Result[]> {
+export async function measure(group: Group, all: readonly Target[], options: MeasureOptions): Promise<Result[]> {
+  const targets = all.filter(({ side }) => group.only === undefined || group.only === side);
   const results = group.metrics.map((metric): Result => {
     const sides = targets.map(({ side }) => [side, { values: [], failures: [] }] as const);
     return { metric, sides: Object.fromEntries(sides) };

@@ -1,5 +1,5 @@
 /** What a measurement is: named figures with a unit and a bar, and the group of steps that yields them in one run. */
-import type { Target } from "./target.ts";
+import type { Side, Target } from "./target.ts";
 
 /** `ratio` holds for Berth's median divided by Docker's, `berth` for Berth's median alone. */
 export interface Bar {
@@ -10,7 +10,7 @@ export interface Bar {
 
 export interface Metric {
   readonly name: string;
-  readonly unit: "ms" | "s" | "MB/s" | "MB" | "1/s";
+  readonly unit: "ms" | "s" | "MB/s" | "MB" | "1/s" | "Gbit/s" | "%";
   readonly better: "lower" | "higher";
   readonly bar?: Bar;
 }
@@ -27,6 +27,10 @@ export interface Group {
   readonly warmup?: number;
   /** Drives the docker client and has no other way; left out where there is none. */
   readonly needsDockerClient?: boolean;
+  /** Left out where this is not installed on the host. */
+  readonly needsProgram?: string;
+  /** The only daemon that can do this. */
+  readonly only?: Side;
   /** Unpacks many files: what was removed before must have aged, see docs/performance.md. */
   readonly settle?: boolean;
   /** Before each pair of runs, outside all timing. */

@@ -11,6 +11,8 @@ import { load } from "./groups/load.ts";
 import { memoryGroups } from "./groups/memory.ts";
 import { networkGroups } from "./groups/network.ts";
 import { outputGroups } from "./groups/output.ts";
+import { portGroups } from "./groups/ports.ts";
+import { throughputGroups } from "./groups/throughput.ts";
 import { image } from "./image.ts";
 import { type Launched, launchBerth, launchDocker, type Places } from "./launch.ts";
 import { measure, type Result } from "./measure.ts";
@@ -31,6 +33,8 @@ function groupsOf(workshop: Workshop): readonly Group[] {
     ...containerGroups,
     burst,
     ...networkGroups,
+    ...portGroups,
+    ...throughputGroups,
     ...outputGroups(workshop),
     commit,
     copy(workshop),
@@ -43,6 +47,12 @@ function choose(groups: readonly Group[], only: readonly string[]): readonly Gro
   const unknown = only.filter((name) => !groups.some((group) => names(group).includes(name)));
   if (unknown.length > 0) throw new Error(`no such metric: ${unknown.join(", ")} (--list names them)`);
   return only.length === 0 ? groups : groups.filter((group) => names(group).some((name) => only.includes(name)));
+}
+
+/** What a group needs and this machine does not have. */
+function missingFor({ needsDockerClient, needsProgram }: Group, docker: string | null): string | undefined {
+  if (docker === null && needsDockerClient === true) return "docker client";
+  return needsProgram !== undefined && Bun.which(needsProgram) === null ? needsProgram : undefined;
 }
 
 async function openTargets(
@@ -96,8 +106,9 @@ async function bench(options: Options, signal: AbortSignal): Promise<boolean> {
   const leftOut: string[] = [];
   for (const group of groups) {
     signal.throwIfAborted();
-    if (docker === null && group.needsDockerClient === true) {
-      leftOut.push(group.name);
+    const missing = missingFor(group, docker);
+    if (missing !== undefined) {
+      leftOut.push(`${group.name} (there is no ${missing})`);
       continue;
     }
     console.error(`measuring ${group.metrics.map((metric) => metric.name).join(", ")}`);
@@ -108,7 +119,7 @@ async function bench(options: Options, signal: AbortSignal): Promise<boolean> {
   console.log(table(results));
   const failed = failures(results);
   for (const line of failed) console.log(line);
-  if (leftOut.length > 0) console.log(`There is no docker client, so these were left out: ${leftOut.join(", ")}`);
+  if (leftOut.length > 0) console.log(`Left out: ${leftOut.join(", ")}`);
   return failed.length === 0;
 }
 
