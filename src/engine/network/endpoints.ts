@@ -6,6 +6,7 @@ import type { NamespaceWorker } from "#linux/namespaces.ts";
 import type { FlowsTo } from "#linux/netlink-netfilter.ts";
 import type { Netlink } from "#linux/netlink.ts";
 import type { BridgeNetworks, LiveBridge } from "./bridge-networks.ts";
+import { sysctlsOf } from "./endpoint-options.ts";
 import { addressIn, FAMILIES, familyOfText, gatewayIn } from "./families.ts";
 import type { PortTarget } from "./firewall-table.ts";
 import type { Firewall } from "./firewall.ts";
@@ -174,7 +175,7 @@ export class Endpoints {
     namespace: { path: string; socket: Netlink },
     { id, name, internal, bridge }: BridgeNetwork,
     interfaceName: string,
-    chosen: Pick<Attachment, "addresses"> & { mac?: string },
+    chosen: Pick<Attachment, "addresses" | "sysctls" | "linkLocal"> & { mac?: string },
   ): Promise<Endpoint> {
     const live = this.#parts.bridges.get(id);
     if (live === undefined) throw new EngineError("not-found", `network ${name} not found`);
@@ -197,16 +198,22 @@ export class Endpoints {
       aliases: [],
       dnsNames: [],
     };
+    const { linkLocal = [] } = chosen;
     const enable = async (): Promise<void> => {
       // A router of the parent's network is the containers' own.
-      if (leases[6] !== undefined) await links.enableIpv6(namespace.path, interfaceName, parent === undefined);
+      if (leases[6] !== undefined || linkLocal.some(({ family }) => family === 6)) {
+        await links.enableIpv6(namespace.path, interfaceName, parent === undefined);
+      }
+      if (chosen.sysctls !== undefined) await links.writeSysctls(namespace.path, sysctlsOf(chosen, interfaceName));
     };
     const common = {
       interface: interfaceName,
-      addresses: Object.values(leases).map((address): IpPrefix => {
-        const { family, value } = addressOf(address);
-        return { family, value, bits: bits(family) };
-      }),
+      addresses: Object.values(leases)
+        .map((address): IpPrefix => {
+          const { family, value } = addressOf(address);
+          return { family, value, bits: bits(family) };
+        })
+        .concat(linkLocal),
       mac: endpoint.macAddress,
       mtu: bridge.mtu,
     };

@@ -114,6 +114,11 @@ export class SandboxLinks {
     await this.#namespaces.writeFilesIn(path, alone ? { [`${folder}/accept_ra`]: "0", ...quick } : quick);
   }
 
+  /** Writes sysctl files as they are inside the namespace. */
+  async writeSysctls(path: string, files: Readonly<Record<string, string>>): Promise<void> {
+    await this.#namespaces.writeFilesIn(path, files);
+  }
+
   /** With br_netfilter a redirected packet may leave by the port it came in, which a bridge forbids by default. */
   allowHairpin(hostInterface: string): void {
     this.#changePort(hostInterface, { hairpin: true });

@@ -2,6 +2,7 @@
 import { EngineError } from "#lib/errors.ts";
 import type { Netlink } from "#linux/netlink.ts";
 import { type Endpoints, named } from "./endpoints.ts";
+import { interfaceName } from "./endpoint-options.ts";
 import { addressesOf } from "./families.ts";
 import { chooseGateways, gatewaysOf, namedGateways, sameGateways } from "./gateways.ts";
 import { hostsText } from "./hosts.ts";
@@ -56,12 +57,9 @@ export class Membership {
     await endpoints.vacated([attachment]);
     await this.#parts.resolver.prepare(containerId, path, [network]);
     using socket = await links.enter(path);
-    const { interfacePrefix } = network.bridge;
-    const taken = new Set(before.endpoints.map((endpoint) => endpoint.interface));
-    let number = 0;
-    while (taken.has(`${interfacePrefix}${number}`)) number++;
+    const inside = interfaceName(attachment, network.bridge.interfacePrefix, before.endpoints);
     const names = { containerId, name: before.containerName, hostname: before.hostname };
-    const endpoint = await endpoints.attach({ path, socket }, attachment, `${interfacePrefix}${number}`, names);
+    const endpoint = await endpoints.attach({ path, socket }, attachment, inside, names);
     using undo = new DisposableStack();
     const sandbox = store.sandboxes.get(containerId);
     if (sandbox !== undefined) undo.defer(() => this.settle(socket, sandbox));

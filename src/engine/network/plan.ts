@@ -2,6 +2,7 @@
 import type { EndpointSettings } from "#api/types/network.ts";
 import { EngineError, errorMessage } from "#lib/errors.ts";
 import { addressOf, canonicalAddress, contains, type IpFamily, prefixOf } from "#lib/ip.ts";
+import { type InterfaceOptions, interfaceOptions } from "./endpoint-options.ts";
 import { FAMILIES, familyOfText, subnetOf } from "./families.ts";
 import { linkNames } from "./link-option.ts";
 import type { BridgeConfig, NetworkRecord, NetworkStore, SubnetConfig } from "./store.ts";
@@ -11,7 +12,7 @@ import type { SandboxRequest } from "./types.ts";
 export type BridgeNetwork = NetworkRecord & { bridge: BridgeConfig };
 
 /** One network to join. */
-export interface Attachment {
+export interface Attachment extends InterfaceOptions {
   network: BridgeNetwork;
   /** Chosen by the user, by family. */
   addresses: Partial<Record<IpFamily, string>>;
@@ -84,7 +85,6 @@ export function planAttachment(network: NetworkRecord, settings: Partial<Endpoin
     else faults.push(...addressFaults(address, subnetOf(bridge, family)));
     addresses[family] = address;
   }
-  if (LinkLocalIPs.length > 0) faults.push("link-local addresses are not supported");
   const mac = settings.MacAddress ?? "";
   if (mac !== "" && !isUnicastMac(mac)) faults.push(`invalid MAC address: ${mac}`);
   if (mac !== "" && network.driver === "ipvlan") {
@@ -101,8 +101,7 @@ export function planAttachment(network: NetworkRecord, settings: Partial<Endpoin
   } catch (error) {
     faults.push(errorMessage(error));
   }
-  const option = Object.keys(settings.DriverOpts ?? {})[0];
-  if (option !== undefined) faults.push(`the endpoint option ${option} is not supported`);
+  const asked = interfaceOptions(settings.DriverOpts ?? {}, LinkLocalIPs, faults);
   if (faults.length > 0) {
     throw new EngineError(
       "invalid",
@@ -110,6 +109,7 @@ export function planAttachment(network: NetworkRecord, settings: Partial<Endpoin
     );
   }
   return {
+    ...asked,
     network: { ...network, bridge },
     addresses,
     ...(mac === "" ? {} : { mac: mac.toLowerCase() }),

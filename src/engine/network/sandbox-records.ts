@@ -8,7 +8,8 @@ import type { Endpoint, SandboxRequest } from "./types.ts";
 
 /** Spares are in the default bridge, with the address and the MAC that came with it. */
 export function usesSpare([first]: readonly Attachment[]): boolean {
-  return first?.network.name === "bridge" && Object.keys(first.addresses).length === 0 && first.mac === undefined;
+  if (first?.network.name !== "bridge" || Object.keys(first.addresses).length > 0) return false;
+  return [first.mac, first.ifname, first.sysctls, first.linkLocal].every((asked) => asked === undefined);
 }
 
 /** What a record keeps of the request, for endpoints that are connected later. */

@@ -11,6 +11,7 @@ import { internalResolvConf } from "./internal-resolv-conf.ts";
 import type { SandboxLinks, SandboxNamespace } from "./links.ts";
 import { Membership } from "./membership.ts";
 import { randomId } from "./names.ts";
+import { interfaceName } from "./endpoint-options.ts";
 import { leadsPorts } from "./parent-config.ts";
 import { type Attachment, lookup, planSandbox } from "./plan.ts";
 import { PortChanges, publishing } from "./port-changes.ts";
@@ -194,7 +195,7 @@ export class Sandboxes {
     undo.defer(() => this.#discard(namespace, spare === undefined ? endpoints : [spare.endpoint, ...endpoints]));
     for (const [i, attachment] of attachments.entries()) {
       const ready = i === 0 ? spare?.endpoint : undefined;
-      const name = `${attachment.network.bridge.interfacePrefix}${i}`;
+      const name = interfaceName(attachment, attachment.network.bridge.interfacePrefix, endpoints);
       endpoints.push(
         ready === undefined
           ? await kernel.attach(namespace, attachment, name, request)
