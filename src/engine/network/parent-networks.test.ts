@@ -99,6 +99,36 @@ function insideTests(): void {
       await service.remove("lan");
     });
 
+    test("containers have IPv6 there too, beside IPv4 or alone", async () => {
+      await using net = new TestNetwork();
+      const { service } = net;
+      await service.recover([]);
+      const Config = [{ Subnet: "10.77.0.0/24" }, { Subnet: "fd77::/64", Gateway: "fd77::fe" }];
+      await service.create({ ...network("lan"), EnableIPv6: true, IPAM: { Config } });
+      const six = { IPAM: { Config: [{ Subnet: "fd78::/64" }] }, EnableIPv4: false, EnableIPv6: true };
+      await service.create({ ...network("six"), ...six });
+      const one = await service.allocate(request("one", "lan"));
+      const two = await service.allocate(request("two", "lan"));
+      const alone = await service.allocate(request("alone", "six"));
+      expect(one.endpoints[0]).toMatchObject({
+        ipAddress: "10.77.0.2",
+        ipv6Address: "fd77::1",
+        ipv6Gateway: "fd77::fe",
+      });
+      expect(alone.endpoints[0]).toMatchObject({ ipAddress: "", gateway: "", ipv6Address: "fd78::2" });
+      {
+        await using _listener = await listen(one.netnsPath ?? "", "tcp", 80);
+        expect(await ask(two.netnsPath, "tcp", "fd77::1", 80)).toBe("fd77::2");
+        expect(await ask(two.netnsPath, "tcp", "10.77.0.2", 80)).toBe("10.77.0.3");
+        using socket = new Netlink(await net.namespaces.netlinkSocketIn(alone.netnsPath ?? ""));
+        const ways = listRoutes(socket, 6).filter(({ destination }) => destination.bits === 0);
+        expect(ways.map(({ gateway }) => gateway && formatAddress(gateway))).toEqual(["fd78::1"]);
+      }
+      for (const { containerId } of [one, two, alone]) await service.release(containerId);
+      await becomes("all gone", () => readdirSync(net.layout.networkNamespaces).length === 0);
+      for (const name of ["lan", "six"]) await service.remove(name);
+    });
+
     test("mode private keeps containers apart, mode passthru gives one the parent's address", async () => {
       await using net = new TestNetwork();
       const { service } = net;
