@@ -4,7 +4,7 @@ import { Sealer } from "#lib/seal.ts";
 import { ArchiveWriter, type Moment, type OutgoingEntry } from "./archive-writer.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, show } from "./helper-calls.ts";
 import { hasChanged } from "./helper-copy.ts";
-import { SocketSink } from "./socket-sink.ts";
+import { socketFd, SocketSink } from "./socket-sink.ts";
 import { EPIPE, ENOENT } from "./syscall-error.ts";
 import type { FullStat, VolumeCalls } from "./volume-calls.ts";
 import { changedMeanwhile } from "./volume-tree.ts";
@@ -23,7 +23,7 @@ export interface BackupRequest {
   readonly manifest: string;
   readonly level: number;
   readonly threads: number;
-  /** Standard output is a socket, for `SocketSink`. */
+  /** The archive goes to a socket, through `SocketSink`. */
   readonly socket?: { readonly chunked: boolean };
 }
 
@@ -37,11 +37,11 @@ export interface BackupSummary {
   readonly sockets: number;
 }
 
-/** Writes the archive to standard output. Where it fails, what was written ends with the reason. */
+/** Writes the archive to standard output or the socket. Where it fails, what was written ends with the reason. */
 export function backUpTree(request: BackupRequest, calls: VolumeCalls): BackupSummary {
   using writer = new ArchiveWriter(request);
   const sealer = new Sealer();
-  const socket = request.socket && new SocketSink(calls, 1, request.socket.chunked);
+  const socket = request.socket && new SocketSink(calls, socketFd, request.socket.chunked);
   const write = (bytes: Uint8Array): void => {
     if (socket !== undefined) return socket.put(bytes);
     const wrote = calls.writeBytes(1, bytes);

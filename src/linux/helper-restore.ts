@@ -15,7 +15,7 @@ import { type Description, NewTree } from "./volume-tree.ts";
 export interface RestoreRequest {
   /** An empty folder; this process makes it its root. */
   readonly target: string;
-  /** Standard input is a socket, for `LentReader`. */
+  /** The archive comes from a socket, through `LentReader`. */
   readonly lent?: BodyPosition;
 }
 
@@ -34,7 +34,7 @@ const textMax = 1024 * 1024;
 const what = "the backup";
 
 /**
- * Reads the archive from standard input to its end and writes the tree to the disk; the tree counts only where this
+ * Reads the archive from standard input or the socket to its end and writes the tree to the disk; the tree counts only where this
  * succeeds. Throws "invalid" for what is cut off, damaged, or was made by something else.
  */
 export function restoreTree(request: RestoreRequest, calls: VolumeCalls): RestoreOutcome {

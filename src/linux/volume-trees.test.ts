@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "./helper-testing.ts";
+import { checked, O_CLOEXEC, O_NONBLOCK } from "./libc.ts";
 import { backUpTree, copyTree, measureTrees, restoreTree } from "./volume-trees.ts";
 import { describeVolumeTree, makeVolumeTree } from "./volume-testing.ts";
 
@@ -28,6 +29,21 @@ test("a backup restores to the very same tree, sockets aside", async () => {
   expect(restored).toMatchObject({ manifest: '{"format":"test"}', entries: before.length - 1, sockets: 1 });
   expect(describeVolumeTree(join(folder.path, "target"))).toEqual(before.filter((line) => !isSocket(line)));
   expect(describeVolumeTree(source)).toEqual(before);
+});
+
+test("a backup to a client's socket leaves it non-blocking: the daemon must never wait for a client", async () => {
+  using folder = temporaryFolder();
+  const ends = new Int32Array(2);
+  checked("cannot make a pipe", "", "pipe2", ends, O_CLOEXEC | O_NONBLOCK);
+  const [readEnd = -1, fd = -1] = ends;
+  try {
+    await backUpTree(folder.path, "{}").writeTo({ fd, chunked: true, end: () => {} });
+    const [, flags = "0"] = /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8")) ?? [];
+    expect(Number.parseInt(flags, 8) & O_NONBLOCK).toBe(O_NONBLOCK);
+  } finally {
+    closeSync(readEnd);
+    closeSync(fd);
+  }
 });
 
 test("a copy is the very same tree", async () => {

@@ -48,7 +48,7 @@ export function backUpTree(root: string, manifest: string, signal?: AbortSignal)
     },
     async writeTo({ fd, chunked }) {
       if (fd === undefined) throw new EngineError("internal", "cannot back up: the client is gone");
-      await start("backup", { ...request, socket: { chunked } }, "ignore", fd, signal).outcome;
+      await start("backup", { ...request, socket: { chunked } }, "ignore", "ignore", signal, fd).outcome;
     },
   };
 }
