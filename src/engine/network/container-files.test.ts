@@ -3,10 +3,13 @@ import { hostModeHostsText, hostsText, parseExtraHosts } from "./hosts.ts";
 import { internalResolvConf } from "./internal-resolv-conf.ts";
 import { containerResolvConf } from "./resolv-conf.ts";
 
-test("resolvers on loopback and of IPv6 are left out; where none remain, public ones stand in", () => {
+test("resolvers on loopback, and of IPv6 where the container has none, are left out; where none remain, public ones stand in", () => {
   const host =
     "# by hand\nnameserver 127.0.0.53\nnameserver fe80::1%eth0\nnameserver 10.0.0.2\nsearch a.example b.example\n";
   expect(containerResolvConf(host, {})).toBe("nameserver 10.0.0.2\nsearch a.example b.example\n");
+  const both = "nameserver ::1\nnameserver 2001:db8::53\nnameserver fe80::1%eth0\nnameserver 10.0.0.2\n";
+  expect(containerResolvConf(both, {}, true)).toBe("nameserver 2001:db8::53\nnameserver 10.0.0.2\n");
+  expect(containerResolvConf(both, {})).toBe("nameserver 10.0.0.2\n");
   const fallback = "nameserver 8.8.8.8\nnameserver 8.8.4.4\n";
   expect(containerResolvConf("nameserver 127.0.0.1\n", {})).toBe(fallback);
   expect(containerResolvConf("", {})).toBe(fallback);

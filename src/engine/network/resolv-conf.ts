@@ -1,5 +1,6 @@
 /** Writes a container's /etc/resolv.conf: the host's, without what only the host can reach (resolv.conf(5)). */
 import { readFileSync } from "node:fs";
+import { canonicalAddress } from "#lib/ip.ts";
 
 export interface ResolvConf {
   nameservers: string[];
@@ -39,13 +40,13 @@ export function parseResolvConf(text: string): ResolvConf {
 }
 
 /**
- * The text for a container with IPv4 only: servers on loopback and on IPv6 are left out, of a host that has no
- * others Docker's public ones stand in. A list in `overrides` that is not empty replaces the host's;
+ * The text for a container that asks the servers itself: those on loopback are left out, and without `ipv6` those on
+ * IPv6; of a host that has no others Docker's public ones stand in. A list in `overrides` that is not empty replaces the host's;
  * the search domain "." means none.
  */
-export function containerResolvConf(hostText: string, overrides: Partial<ResolvConf>): string {
+export function containerResolvConf(hostText: string, overrides: Partial<ResolvConf>, ipv6 = false): string {
   const host = parseResolvConf(hostText);
-  const reachable = host.nameservers.filter((server) => !server.startsWith("127.") && !server.includes(":"));
+  const reachable = host.nameservers.filter((server) => isReachable(server, ipv6));
   const nameservers = chosen(overrides.nameservers, reachable.length > 0 ? reachable : FALLBACK);
   const search = chosen(overrides.search, host.search).filter((domain) => domain !== ".");
   const options = chosen(overrides.options, host.options);
@@ -53,6 +54,13 @@ export function containerResolvConf(hostText: string, overrides: Partial<ResolvC
   if (search.length > 0) lines.push(`search ${search.join(" ")}`);
   if (options.length > 0) lines.push(`options ${options.join(" ")}`);
   return `${lines.join("\n")}\n`;
+}
+
+/** A server on a link (`fe80::1%eth0`) is on the host's, and known by a name that the container does not have. */
+function isReachable(server: string, ipv6: boolean): boolean {
+  if (!server.includes(":")) return !server.startsWith("127.");
+  const address = canonicalAddress(server);
+  return ipv6 && address !== undefined && address !== "::1";
 }
 
 function chosen(override: readonly string[] | undefined, otherwise: readonly string[]): readonly string[] {

@@ -289,8 +289,10 @@ export class Sandboxes {
       search: [...(request.dnsSearch ?? options.dnsSearch ?? [])],
       options: [...(request.dnsOptions ?? options.dnsOptions ?? [])],
     };
-    if (!before && !networks.some(hasNames))
-      return { resolvConf: containerResolvConf(hostResolvConfText(), overrides) };
+    if (!before && !networks.some(hasNames)) {
+      const ipv6 = networks.some((name) => this.#parts.store.find(name)?.bridge?.ipv6 !== undefined);
+      return { resolvConf: containerResolvConf(hostResolvConfText(), overrides, ipv6) };
+    }
     const { text, ...dns } = internalResolvConf(readOrEmpty(HOST_FILE), overrides);
     return { resolvConf: text, dns };
   }
