@@ -94,6 +94,20 @@ test("a network in use stays, prune takes the others", async () => {
     status: 403,
     message: `error while removing network: network used has active endpoints (name:"boat" id:"${endpoint}")`,
   });
+  const list = async (filter: object) =>
+    (await engine.wire.json<NetworkInspect[]>("GET", `/networks?filters=${encodeURIComponent(JSON.stringify(filter))}`))
+      .map(({ Name }) => Name)
+      .toSorted();
+  expect(await list({ dangling: ["true"] })).toEqual(["free", "kept"]);
+  expect(await list({ dangling: ["0"] })).toEqual(["bridge", "host", "none", "used"]);
+  expect(await list({ type: ["custom"], label: ["keep"], driver: ["bridge"], scope: ["local"] })).toEqual(["kept"]);
+  const wrong: [object, string][] = [
+    [{ dangling: ["x"] }, `invalid value for filter 'dangling', must be "true" (or "1"), or "false" (or "0")`],
+    [{ dangling: ["0", "1"] }, 'got more than one value for filter key "dangling"'],
+    [{ type: ["odd"] }, "invalid filter: 'type'='odd'"],
+    [{ "label!": ["keep"] }, "invalid filter 'label!'"],
+  ];
+  for (const [filter, message] of wrong) await expect(list(filter)).rejects.toMatchObject({ status: 400, message });
   const filters = encodeURIComponent(JSON.stringify({ "label!": ["keep"] }));
   const pruned = await engine.wire.json<NetworksPruneResponse>("POST", `/networks/prune?filters=${filters}`);
   expect(pruned.NetworksDeleted).toEqual(["free"]);

@@ -58,28 +58,33 @@ export function networkFromBody(body: NetworkCreateBody, pickSubnet: (family: Ip
     attachable: body.Attachable ?? false,
     options: shownOptions(body, options),
     labels: { ...body.Labels },
+    ...(body.ConfigFrom?.Network && { configFrom: body.ConfigFrom.Network }),
     bridge: { ...fixed, ...(ipv4 !== undefined && { ipv4 }), ...(ipv6 !== undefined && { ipv6 }) },
   };
 }
 
+/** Throws "invalid" and "forbidden" for names that no network of a user's can have. */
+export function assertName(name: string): void {
+  if (name.trim() === "") throw new EngineError("invalid", `invalid network name: "${name}"`);
+  if (PREDEFINED.includes(name)) {
+    throw new EngineError("forbidden", `operation is not permitted on predefined ${name} network `);
+  }
+}
+
 function refuseUnsupported(body: NetworkCreateBody): void {
   const driver = body.Driver || "bridge";
-  if (body.Name.trim() === "") throw new EngineError("invalid", `invalid network name: "${body.Name}"`);
-  if (PREDEFINED.includes(body.Name)) {
-    throw new EngineError("forbidden", `operation is not permitted on predefined ${body.Name} network `);
-  }
   if (driver === "host" || driver === "null") {
     throw new EngineError("forbidden", `only one instance of "${driver}" network is allowed`);
   }
   if (driver !== "bridge" && !isParentDriver(driver)) throw noPlugin(driver);
   const ipamDriver = body.IPAM?.Driver || "default";
   if (ipamDriver !== "default") throw noPlugin(ipamDriver);
+  if (body.Ingress) throw new EngineError("forbidden", "Ingress network can only be global scope network");
+  if (body.Scope === "swarm") {
+    throw new EngineError("forbidden", "cannot create a swarm scoped network when swarm is not active");
+  }
   if (body.Scope !== undefined && body.Scope !== "" && body.Scope !== "local") {
     throw new EngineError("not-implemented", `networks of scope ${body.Scope} are not supported`);
-  }
-  if (body.Ingress) throw new EngineError("not-implemented", "ingress networks are not supported: there is no swarm");
-  if (body.ConfigOnly || body.ConfigFrom?.Network) {
-    throw new EngineError("not-implemented", "configuration-only networks are not supported");
   }
 }
 

@@ -46,11 +46,14 @@ function test(
       return (network) => values.includes(PREDEFINED.includes(network.name) ? "builtin" : "custom");
     }
     case "dangling": {
-      const wanted = values.every((value) => ["true", "1", "false", "0"].includes(value)) ? values[0] : undefined;
-      if (wanted === undefined)
-        throw new EngineError("invalid", `invalid value for 'dangling' filter: "${values.join(",")}"`);
+      const [wanted = "", ...more] = values;
+      if (more.length > 0) throw new EngineError("invalid", 'got more than one value for filter key "dangling"');
+      if (!["true", "1", "false", "0"].includes(wanted)) {
+        const why = `must be "true" (or "1"), or "false" (or "0")`;
+        throw new EngineError("invalid", `invalid value for filter 'dangling', ${why}`);
+      }
       const dangling = wanted === "true" || wanted === "1";
-      return ({ id, name: own }) => !PREDEFINED.includes(own) && attached(id) !== dangling;
+      return ({ id, name: own }) => (!PREDEFINED.includes(own) && !attached(id)) === dangling;
     }
     default:
       throw new EngineError("invalid", `invalid filter '${name}'`);

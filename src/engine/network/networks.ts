@@ -12,12 +12,13 @@ import type { Logger } from "#lib/log.ts";
 import type { Netlink } from "#linux/netlink.ts";
 import { pickSubnet, poolsOf } from "./address-pools.ts";
 import type { BridgeNetworks } from "./bridge-networks.ts";
-import { defaultBridgeOptions } from "./bridge-options.ts";
+import { defaultBridgeOptions, familiesOf } from "./bridge-options.ts";
+import { assertHeldByNone, configRecord, withHeldSettings } from "./config-networks.ts";
 import { defaultBridge, defaultBridgeIpam } from "./default-bridge.ts";
 import { FAMILIES, subnetOf } from "./families.ts";
 import type { ForwardGuard } from "./forward-guard.ts";
 import { randomId } from "./names.ts";
-import { networkFromBody, PREDEFINED } from "./network-config.ts";
+import { assertName, networkFromBody, PREDEFINED } from "./network-config.ts";
 import { type Filters, matcher, olderThan } from "./network-filters.ts";
 import { assertShares, vlanOf } from "./parent-config.ts";
 import type { ParentDevice } from "./parent-links.ts";
@@ -48,6 +49,8 @@ export class Networks {
 
   list(filters: Filters): NetworkInspect[] {
     const { store } = this.#parts;
+    // Only prune knows it.
+    if ("label!" in filters) throw new EngineError("invalid", "invalid filter 'label!'");
     const matches = matcher(filters, (id) => store.attached(id).length > 0);
     return [...store.networks.values()].filter(matches).map((network) => describe(network, {}));
   }
@@ -73,12 +76,17 @@ export class Networks {
   }
 
   create(body: NetworkCreateBody): NetworkCreateResponse {
-    const { store, bridges, guard, emit } = this.#parts;
-    const record = networkFromBody(body, (family) => this.#freeSubnet(family));
+    const { store, bridges, guard } = this.#parts;
+    assertName(body.Name);
     const networks = [...store.networks.values()];
-    if (networks.some(({ name }) => name === record.name)) {
-      throw new EngineError("conflict", `network with name ${record.name} already exists`);
+    if (networks.some(({ name }) => name === body.Name)) {
+      throw new EngineError("conflict", `network with name ${body.Name} already exists`);
     }
+    if (body.ConfigOnly === true) return this.#keep(configRecord(body));
+    const record = networkFromBody(
+      withHeldSettings(body, (name) => networks.find((network) => network.name === name)),
+      (family) => this.#freeSubnet(family),
+    );
     const { bridge } = record;
     if (bridge === undefined) throw new EngineError("internal", `network ${record.name} has no bridge`);
     for (const subnet of FAMILIES.flatMap((family) => subnetOf(bridge, family) ?? [])) {
@@ -92,15 +100,22 @@ export class Networks {
         `cannot create network ${record.name}: the interface ${bridge.device} exists already`,
       );
     }
-    // The row comes first: should the daemon die here, recovery finds what to make, and remove what to remove.
+    return this.#keep(record, () => {
+      bridges.add({ ...record, bridge });
+      guard.update();
+    });
+  }
+
+  /** The row comes first: should the daemon die here, recovery finds what to make, and remove what to remove. */
+  #keep(record: NetworkRecord, make: () => void = () => {}): NetworkCreateResponse {
+    const { store, emit } = this.#parts;
     store.putNetwork(record);
     try {
-      bridges.add({ ...record, bridge });
+      make();
     } catch (error) {
       store.removeNetwork(record.id);
       throw error;
     }
-    guard.update();
     emit("create", record.id, { name: record.name, type: record.driver });
     return { Id: record.id, Warning: "" };
   }
@@ -111,6 +126,7 @@ export class Networks {
     if (PREDEFINED.includes(network.name)) {
       throw new EngineError("forbidden", `${network.name} is a pre-defined network and cannot be removed`);
     }
+    assertHeldByNone(network, store.networks.values());
     const active = store
       .attached(network.id)
       .flatMap(({ containerName, endpoints }) =>
@@ -137,6 +153,7 @@ export class Networks {
     const pruned = [...store.networks.values()].filter(
       (network) =>
         !PREDEFINED.includes(network.name) &&
+        network.held === undefined &&
         matches(network) &&
         old(network) &&
         !inUse.has(network.id) &&
@@ -222,7 +239,7 @@ export class Networks {
     if (network.bridge !== undefined) bridges.remove({ ...network, bridge: network.bridge });
     store.removeNetwork(network.id);
     guard.update();
-    emit("destroy", network.id, { name: network.name, type: network.driver });
+    if (network.held === undefined) emit("destroy", network.id, { name: network.name, type: network.driver });
   }
 }
 
@@ -241,20 +258,25 @@ function predefined(name: string, driver: NetworkRecord["driver"]): NetworkRecor
 }
 
 function describe(network: NetworkRecord, containers: Record<string, EndpointResource>): NetworkInspect {
+  const { held, bridge } = network;
+  const families =
+    held === undefined
+      ? { 4: bridge === undefined || bridge.ipv4 !== undefined, 6: bridge?.ipv6 !== undefined }
+      : familiesOf(held, held.Options ?? {});
   return {
     Name: network.name,
     Id: network.id,
     Created: network.created,
     Scope: "local",
     Driver: network.driver,
-    EnableIPv4: network.bridge === undefined || network.bridge.ipv4 !== undefined,
-    EnableIPv6: network.bridge?.ipv6 !== undefined,
+    EnableIPv4: families[4],
+    EnableIPv6: families[6],
     IPAM: network.ipam,
     Internal: network.internal,
     Attachable: network.attachable,
     Ingress: false,
-    ConfigFrom: { Network: "" },
-    ConfigOnly: false,
+    ConfigFrom: { Network: network.configFrom ?? "" },
+    ConfigOnly: held !== undefined,
     Containers: containers,
     Options: network.options,
     Labels: network.labels,

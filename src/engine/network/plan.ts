@@ -41,7 +41,7 @@ export function planSandbox(store: NetworkStore, request: PlanRequest): SandboxP
     joined.set(lookup(store, name === "default" ? "bridge" : name), settings);
   }
   const [only] = joined.keys();
-  if (joined.size === 1 && only?.bridge === undefined && only !== undefined) {
+  if (joined.size === 1 && only !== undefined && only.bridge === undefined && only.held === undefined) {
     return { kind: only.driver === "host" ? "host" : "none", network: only };
   }
   const others = [...joined].filter(([network]) => network !== main).toSorted(([a], [b]) => (a.name < b.name ? -1 : 1));
@@ -70,6 +70,9 @@ export function lookup(store: NetworkStore, ref: string): NetworkRecord {
 /** Throws kind "invalid" with all faults, "conflict" for the networks host and none. */
 export function planAttachment(network: NetworkRecord, settings: Partial<EndpointSettings>): Attachment {
   const { bridge } = network;
+  if (network.held !== undefined) {
+    throw new EngineError("forbidden", "cannot create endpoint on configuration-only network");
+  }
   if (bridge === undefined)
     throw new EngineError("conflict", network.driver === "host" ? HOST_CONFLICT : NONE_CONFLICT);
   const { IPv4Address = "", IPv6Address = "", LinkLocalIPs = [] } = settings.IPAMConfig ?? {};

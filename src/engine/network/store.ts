@@ -2,6 +2,7 @@
 import type { Database } from "bun:sqlite";
 import type { Ipam } from "#api/types/network.ts";
 import type { Schema } from "#store/database.ts";
+import type { HeldSettings } from "./config-networks.ts";
 import type { ExtraHost } from "./hosts.ts";
 import type { ParentDriver, ParentLink } from "./parent-config.ts";
 import type { PublishedPort } from "./ports.ts";
@@ -75,6 +76,10 @@ export interface NetworkRecord {
   labels: Record<string, string>;
   /** Not with drivers "host" and "null". */
   bridge?: BridgeConfig;
+  /** The network only holds these. */
+  held?: HeldSettings;
+  /** Name of the network that its settings are from. */
+  configFrom?: string;
 }
 
 /** A sandbox and what is needed to rebuild it. */
