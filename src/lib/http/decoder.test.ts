@@ -58,6 +58,7 @@ for (const [what, raw] of [
   ["a bare line feed", "3\nabc\r\n"],
   ["more content than announced", "3\r\nabcd\r\n"],
   ["an endless line", `3;${"x".repeat(5000)}`],
+  ["an endless trailer", `0\r\n${"X: y\r\n".repeat(20_000)}`],
 ] as const) {
   test(`${what} is malformed`, () => {
     const whole = new BodyDecoder(startOf({ kind: "chunked" }));

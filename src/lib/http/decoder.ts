@@ -4,13 +4,15 @@ import type { Framing } from "./head.ts";
 
 /** Chunk sizes with their extensions, and trailers. Bytes in a line. */
 const maxLine = 4096;
+/** Of all trailers together. Bytes. */
+const maxTrailer = 64 * 1024;
 
 /** Where in a body one is, as JSON can tell it to another process. */
 export interface BodyPosition {
   readonly chunked: boolean;
   /** What must come next; "break" is the line end after the content of a chunk. */
   readonly expected: "content" | "break" | "size" | "trailer" | "nothing";
-  /** Content still to come: of the body, or of this chunk. Bytes. */
+  /** Content still to come: of the body, or of this chunk; within trailers, what these may have yet. Bytes. */
   readonly remaining: number;
   /** What has come of an unfinished line, latin1. */
   readonly line: string;
@@ -88,7 +90,9 @@ export class BodyDecoder {
 
   #take(line: string): void {
     if (this.#expected === "trailer") {
-      if (line === "") this.#expected = "nothing";
+      this.#remaining -= line.length + 2;
+      if (this.#remaining < 0) throw malformed();
+      if (line === "") [this.#expected, this.#remaining] = ["nothing", 0];
     } else if (this.#expected === "break") {
       if (line !== "") throw malformed();
       this.#expected = "size";
@@ -96,7 +100,8 @@ export class BodyDecoder {
       const match = /^([0-9a-fA-F]{1,12})[ \t]*(?:;.*)?$/.exec(line);
       if (match === null) throw malformed();
       this.#remaining = Number.parseInt(match[1] as string, 16);
-      this.#expected = this.#remaining === 0 ? "trailer" : "content";
+      this.#expected = "content";
+      if (this.#remaining === 0) [this.#expected, this.#remaining] = ["trailer", maxTrailer];
     }
   }
 }
