@@ -59,11 +59,13 @@ export class Forwarder implements Disposable {
   readonly #buffer = new Uint8Array(64 * 1024);
   /** The host's servers. */
   servers: readonly Upstream[] = [];
-  readonly #mostSockets = Math.min(MOST_SOCKETS, descriptorLimit() * SHARE_OF_DESCRIPTORS);
+  readonly #mostSockets: number;
   #sockets = 0;
+  #admitting = false;
 
-  constructor(epoll: Epoll) {
+  constructor(epoll: Epoll, mostSockets = Math.min(MOST_SOCKETS, descriptorLimit() * SHARE_OF_DESCRIPTORS)) {
     this.#epoll = epoll;
+    this.#mostSockets = mostSockets;
   }
 
   /** Milliseconds until `expire` has something to do. */
@@ -99,6 +101,8 @@ export class Forwarder implements Disposable {
   expire(): void {
     for (const pending of this.#attempts.expired()) this.#next(pending);
     for (const pending of this.#queued.expired()) {
+      // What ended before made room for it.
+      if (this.#clients.get(pending.sandbox.id)?.waiting.has(pending) !== true) continue;
       this.#end(pending);
       pending.asker.refuse(REFUSED);
     }
@@ -110,9 +114,12 @@ export class Forwarder implements Disposable {
     if (client === undefined) return;
     this.#clients.delete(id);
     for (const pending of [...client.waiting, ...client.inFlight]) this.#end(pending);
+    this.#admit();
   }
 
   [Symbol.dispose](): void {
+    // Nobody has a turn any more.
+    this.#admitting = true;
     for (const id of this.#clients.keys()) this.forget(id);
   }
 
@@ -210,12 +217,37 @@ export class Forwarder implements Disposable {
     if (client === undefined) return;
     client.waiting.delete(pending);
     client.inFlight.delete(pending);
-    const [next] = client.waiting;
-    if (next === undefined || client.inFlight.size >= MOST_IN_FLIGHT) return;
-    client.waiting.delete(next);
-    this.#queued.delete(next);
-    client.inFlight.add(next);
-    this.#ask(next);
+    this.#admit();
+  }
+
+  /** Asks what has waited, of one container after the other, while there is room. */
+  #admit(): void {
+    // What fails at once ends in here: the loop below goes on with the next.
+    if (this.#admitting) return;
+    this.#admitting = true;
+    try {
+      while (this.#queued.remaining !== Number.POSITIVE_INFINITY && this.#sockets < this.#mostSockets) {
+        if (!this.#admitNext()) return;
+      }
+    } finally {
+      this.#admitting = false;
+    }
+  }
+
+  #admitNext(): boolean {
+    for (const [id, client] of this.#clients) {
+      const [next] = client.waiting;
+      if (next === undefined || client.inFlight.size >= MOST_IN_FLIGHT) continue;
+      // It is the last to have its turn again.
+      this.#clients.delete(id);
+      this.#clients.set(id, client);
+      client.waiting.delete(next);
+      this.#queued.delete(next);
+      client.inFlight.add(next);
+      this.#ask(next);
+      return true;
+    }
+    return false;
   }
 }
 
