@@ -39,6 +39,7 @@ export class DnsLoop {
   #delivered = 0n;
   #caughtUp = Promise.withResolvers<void>();
   #stopped = false;
+  #failure: Error | undefined;
 
   constructor(report: (message: DnsReport) => void) {
     this.#report = report;
@@ -52,6 +53,7 @@ export class DnsLoop {
       while (!this.#stopped) {
         const remaining = Math.min(this.#forwarder.remaining, this.#idle.remaining);
         await this.#epoll.wait(remaining === Number.POSITIVE_INFINITY ? -1 : Math.ceil(remaining));
+        if (this.#failure !== undefined) throw this.#failure;
         if (this.#forwarder.remaining === 0) this.#forwarder.expire();
         for (const end of this.#idle.expired()) end();
       }
@@ -69,8 +71,9 @@ export class DnsLoop {
     try {
       this.#perform(request);
     } catch (error) {
-      // Ends `run`, which waits for this message.
-      this.#caughtUp.reject(error);
+      // Ends `run`, which waits for this message or will be woken for it.
+      this.#failure = error instanceof Error ? error : new Error(String(error));
+      this.#caughtUp.resolve();
       return;
     }
     this.#delivered++;
@@ -81,7 +84,7 @@ export class DnsLoop {
   #upToDate(): Promise<void> | undefined {
     const counter = new Uint8Array(this.#counter.buffer);
     if (syscall("read", this.#wake, counter, counter.length) > 0) this.#announced += this.#counter[0] ?? 0n;
-    if (this.#delivered >= this.#announced) return undefined;
+    if (this.#delivered >= this.#announced || this.#failure !== undefined) return undefined;
     this.#caughtUp = Promise.withResolvers();
     return this.#caughtUp.promise;
   }

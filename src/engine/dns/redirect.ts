@@ -8,7 +8,6 @@
  */
 import { duplicateForeign } from "#linux/foreign-descriptors.ts";
 import { listenAt, portOf } from "#linux/inet-socket.ts";
-
 import {
   addTable,
   address,
@@ -22,7 +21,6 @@ import {
 } from "#linux/netlink-nftables.ts";
 import { closeFd } from "#linux/descriptor.ts";
 import { EADDRINUSE, hasErrno } from "#linux/syscall-error.ts";
-
 import type { ServerSockets, SocketHolder } from "./protocol.ts";
 
 const SERVER = Uint8Array.of(127, 0, 0, 11);

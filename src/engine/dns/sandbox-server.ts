@@ -3,10 +3,10 @@ import type { Datagrams } from "#linux/datagrams.ts";
 import { closeFd } from "#linux/descriptor.ts";
 import { type Epoll, READABLE } from "#linux/epoll.ts";
 import { acceptFrom, sendDatagram } from "#linux/inet-socket.ts";
+import { SyscallError } from "#linux/syscall-error.ts";
 import type { Answering } from "./answering.ts";
 import type { Expiring } from "./expiring.ts";
 import { MessageStream } from "./message-stream.ts";
-import { SyscallError } from "#linux/syscall-error.ts";
 import type { NamedSandbox, ServerSockets } from "./protocol.ts";
 
 export interface ServerParts {
@@ -45,6 +45,8 @@ export class SandboxServer implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    // What waits to be answered must not go to whoever gets the descriptors next.
+    this.#sandbox = undefined;
     for (const end of this.#connections) end();
     const { udp, tcp } = this.#sockets;
     for (const fd of [udp, tcp]) {
