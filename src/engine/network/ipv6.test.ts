@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { inPrivateNetwork, rerunInPrivateNetwork } from "#linux/namespace-testing.ts";
 import { ask, askAll, listen } from "./peers.ts";
 import {
@@ -42,7 +42,10 @@ function insideTests(): void {
           { base: "fd13::/48", size: 64 },
         ],
       });
+      // The host has its own routes by router advertisements.
+      writeFileSync("/proc/sys/net/ipv6/conf/host0/accept_ra", "1");
       await net.service.recover([]);
+      expect(readFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "utf8")).toBe("0\n");
       outside = await raiseOutside();
       await net.service.create({ Name: "dual", EnableIPv6: true });
       await net.service.create({ Name: "other", EnableIPv6: true, EnableIPv4: false });
@@ -211,6 +214,8 @@ function insideTests(): void {
     test("the host forwards, and no container can tell it or another where routes lead", () => {
       const read = (name: string) => readFileSync(`/proc/sys/net/ipv6/conf/${name}`, "utf8").trim();
       expect(read("all/forwarding")).toBe("1");
+      // Heeded by a router too, so that the host keeps them.
+      expect(read("host0/accept_ra")).toBe("2");
       const device = `bt-${net.service.inspect("dual").Id.slice(0, 12)}`;
       expect(["accept_ra", "accept_dad", "disable_ipv6"].map((name) => read(`${device}/${name}`))).toEqual([
         "0",
