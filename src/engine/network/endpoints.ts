@@ -260,6 +260,8 @@ export class Endpoints {
   #forget(flows: readonly FlowsTo[]): void {
     if (flows.length === 0) return;
     void this.#inBackground("cannot forget the flows of published ports", async () => {
+      // On a busy machine the thread would run before the answer is out.
+      await Bun.sleep(0);
       await this.#parts.namespaces.forgetFlows(flows);
     });
   }
