@@ -34,27 +34,6 @@ function insideTests(): void {
     await reach.check();
   });
 
-  test("a rule of the host limits a port, as docs/networks.md says", async () => {
-    await using engine = await startEngine();
-    const bind = (HostPort: string) => [{ HostIp: "", HostPort }];
-    const box = await engine.run(["sleep", "600"], {
-      HostConfig: { PortBindings: { "80/tcp": bind("8080"), "81/tcp": bind("8081") } },
-    });
-    await using _listener = await listen(await box.namespace(), "tcp", 80, 81);
-    await using outside = await raiseOutside();
-    using nft = new Nftables();
-    const limit = (range: string) => `add table inet limits
-      add chain inet limits forward { type filter hook forward priority filter; policy accept; }
-      flush chain inet limits forward
-      add rule inet limits forward ct direction original meta l4proto tcp ct original proto-dst 8080 ip saddr != ${range} drop`;
-    nft.run("cannot limit", limit("192.0.2.0/24"));
-    expect(await ask(outside.path, "tcp", HOST_ADDRESS, 8080)).toBe("timeout");
-    expect(await ask(outside.path, "tcp", HOST_ADDRESS, 8081)).toBe(OUTSIDE_ADDRESS);
-    nft.run("cannot limit", limit("10.0.0.0/8"));
-    expect(await ask(outside.path, "tcp", HOST_ADDRESS, 8080)).toBe(OUTSIDE_ADDRESS);
-    nft.run("cannot end the limit", "delete table inet limits");
-  });
-
   describe("where another manager drops forwarded packets, the daemon says what opens it", () => {
     const managers = {
       "a table of its own": {

@@ -46,7 +46,10 @@ export function withHostAddresses(...addresses: readonly string[]): Disposable {
 }
 
 /** Another machine on the host's link, which sends by the host what it knows no other way to. */
-export async function raiseOutside(): Promise<{ path: string } & AsyncDisposable> {
+export async function raiseOutside(
+  own: readonly string[] = [OUTSIDE_ADDRESS, OUTSIDE_ADDRESS6],
+  gateways: readonly string[] = [HOST_ADDRESS, HOST_ADDRESS6],
+): Promise<{ path: string } & AsyncDisposable> {
   const folder = mkdtempSync(join(tmpdir(), "berth-outside-"));
   const path = join(folder, "net");
   const namespaces = new NamespaceWorker();
@@ -58,10 +61,9 @@ export async function raiseOutside(): Promise<{ path: string } & AsyncDisposable
   );
   closeFd(namespace);
   const { index } = linkOf(inside, "eth0");
-  const addresses = [`${OUTSIDE_ADDRESS}/24`, `${OUTSIDE_ADDRESS6}/64`];
+  const addresses = own.map((address) => `${address}/${address.includes(":") ? 64 : 24}`);
   inside.execute(...addresses.map((text) => addAddress(index, prefixOf(text))), changeLink(index, { up: true }));
-  for (const gateway of [HOST_ADDRESS, HOST_ADDRESS6].map(addressOf))
-    inside.execute(addDefaultRoute(gateway.family, gateway, index));
+  for (const gateway of gateways.map(addressOf)) inside.execute(addDefaultRoute(gateway.family, gateway, index));
   return {
     path,
     async [Symbol.asyncDispose]() {

@@ -35,9 +35,13 @@ export function finalReturn(objects: readonly NftObject[]): number | undefined {
   return last?.expr.every((part) => "return" in part || "counter" in part) ? last.handle : undefined;
 }
 
-/** Whether any rule names the device: then its owner has dealt with it. */
+/** Whether any rule names the device, or a pattern such as `bt-*` for it: then its owner has dealt with it. */
 export function mentions(rules: readonly object[], device: string): boolean {
-  return rules.some((rule) => JSON.stringify(rule).includes(`"${device}"`));
+  return rules.some((rule) => {
+    const text = JSON.stringify(rule);
+    if (text.includes(`"${device}"`)) return true;
+    return [...text.matchAll(/"([^"*]+)\*"/g)].some(([, prefix = ""]) => device.startsWith(prefix));
+  });
 }
 
 /** Whether the last rule drops or rejects whatever comes to it, which is a policy too. */
