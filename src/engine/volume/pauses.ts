@@ -15,6 +15,8 @@ interface Pause {
 export class Pauses {
   readonly #context: CareContext;
   readonly #pauses = new Map<string, Pause>();
+  /** Settles when the container runs again, for those that are being let go. */
+  readonly #ending = new Map<string, Promise<void>>();
 
   constructor(context: CareContext) {
     this.#context = context;
@@ -27,6 +29,7 @@ export class Pauses {
   async hold(volume: string): Promise<AsyncDisposable> {
     await using undo = new AsyncDisposableStack();
     for (const container of usersOf(this.#context, volume)) {
+      await this.#ending.get(container.id);
       const pause = this.#pauses.get(container.id);
       if (pause === undefined && container.state.status !== "running") continue;
       undo.defer(() => this.#release(container));
@@ -59,7 +62,10 @@ export class Pauses {
     const pause = this.#pauses.get(container.id);
     if (pause === undefined || --pause.holders > 0) return;
     this.#pauses.delete(container.id);
-    await this.#unpause(container);
+    const ending = this.#unpause(container);
+    this.#ending.set(container.id, ending);
+    await ending;
+    if (this.#ending.get(container.id) === ending) this.#ending.delete(container.id);
   }
 
   async #pause(container: Container): Promise<void> {
