@@ -58,7 +58,7 @@ export class VolumeService {
     const known = new Set(this.#rows.all().map(({ name }) => name));
     for (const name of readdirSync(volumes)) {
       if (known.has(name)) rmSync(join(volumes, name, "_new"), { recursive: true, force: true });
-      else await this.#discard(name);
+      else await this.#discard(name).catch((error: unknown) => this.#cannotRemove(name, error));
     }
     for (const row of this.#rows.all()) {
       // A server that is gone would hold us up at what the last daemon has mounted there.
@@ -77,7 +77,7 @@ export class VolumeService {
     const name = request.Name ? checkVolumeName(request.Name) : randomVolumeName();
     const driver = request.Driver || "local";
     if (driver !== "local") throw new EngineError("not-found", unknownDriver(driver, name));
-    this.#add(name, !request.Name, request.Labels ?? {}, request.DriverOpts ?? {});
+    this.#rows.atOnce(() => this.#add(name, !request.Name, request.Labels ?? {}, request.DriverOpts ?? {}));
     return this.inspect(name);
   }
 
@@ -121,12 +121,16 @@ export class VolumeService {
     let reclaimed = 0;
     const gone: string[] = [];
     for (const row of due) {
-      const size = await this.#size(row);
-      // A container may have been made with it meanwhile.
-      if (this.users(row.name).length > 0) continue;
-      await this.remove(row.name, true);
-      gone.push(row.name);
-      reclaimed += Math.max(0, size);
+      try {
+        const size = await this.#size(row).catch(() => 0);
+        // A container may have been made with it meanwhile.
+        if (this.users(row.name).length > 0) continue;
+        await this.remove(row.name, true);
+        gone.push(row.name);
+        reclaimed += Math.max(0, size);
+      } catch (error) {
+        this.#log.warn({ volume: row.name, error: errorMessage(error) }, "cannot prune a volume");
+      }
     }
     this.#emit("volume", "prune", "", { reclaimed: String(reclaimed) });
     return { VolumesDeleted: gone, SpaceReclaimed: reclaimed };
@@ -275,11 +279,13 @@ export class VolumeService {
 
   /** What follows when the row is gone; the next start would see to the folder. Never rejects. */
   #leave({ name, project }: VolumeRow): Promise<void> {
-    const gone = this.#discard(name, project).catch((error: unknown) =>
-      this.#log.error({ volume: name, error: errorMessage(error) }, "cannot remove a volume's files"),
-    );
+    const gone = this.#discard(name, project).catch((error: unknown) => this.#cannotRemove(name, error));
     this.#emit("volume", "destroy", name, { driver: "local" });
     return gone;
+  }
+
+  #cannotRemove(name: string, error: unknown): void {
+    this.#log.error({ volume: name, error: errorMessage(error) }, "cannot remove a volume's files");
   }
 
   /** Takes the folder out of the way at once; its files go in the background. */

@@ -184,6 +184,22 @@ test("containers that start at once fill a new volume one after the other, hence
   expect(names.every((name) => name.startsWith("first"))).toBe(true);
 });
 
+test("prune takes volumes that cannot be measured, and goes on behind one that cannot be removed", async () => {
+  for (const Name of ["aa", "bb", "cc"]) volumes.create({ Name });
+  rmSync(layout.volumeData("aa"), { recursive: true });
+  const clear = volumes.mounts.clear.bind(volumes.mounts);
+  volumes.mounts.clear = (name) => (name === "bb" ? Promise.reject(new Error("a mount resists")) : clear(name));
+  expect((await volumes.prune({ all: ["true"] })).VolumesDeleted).toEqual(["aa", "cc"]);
+  expect(volumes.list().map(({ Name }) => Name)).toEqual(["bb"]);
+});
+
+test("a volume whose folder cannot be made is not created", () => {
+  writeFileSync(join(layout.volumes, "blocked"), "");
+  expect(() => volumes.create({ Name: "blocked" })).toThrow();
+  expect(volumes.has("blocked")).toBe(false);
+  expect(events).toEqual([]);
+});
+
 test("prune takes unused anonymous volumes, and named ones only when asked", async () => {
   volumes.create({ Name: "named" });
   const { Name } = volumes.create({});
