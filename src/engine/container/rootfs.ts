@@ -38,7 +38,8 @@ export async function removeBundle(context: EngineContext, id: string): Promise<
   const held = [layout.subpaths(id), shiftedFolder(layout.rootfs(id)), ...shiftedFolders(layout.subpaths(id))].flatMap(
     (folder) => namesIn(folder).map((name) => join(folder, name)),
   );
-  for (const target of held) unmountTree(target);
+  // Starts that were cut off may have left more than one.
+  for (const target of held) while (unmountTree(target));
   for (const target of [layout.rootfs(id), layout.sharedMemory(id)]) await namespaces.unmount(target);
   await volumes.mounts.release(id);
   rmSync(layout.bundle(id), { recursive: true, force: true });
