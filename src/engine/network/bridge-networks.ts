@@ -82,6 +82,19 @@ export class BridgeNetworks {
     this.#removeDevice(network);
   }
 
+  /** Networks whose bridge somebody removed. */
+  missing(): LiveBridge[] {
+    return [...this.#live.values()].filter(
+      ({ network, index }) =>
+        network.bridge.parent === undefined && findLink(this.#netlink, network.bridge.device)?.index !== index,
+    );
+  }
+
+  /** Makes the bridge anew, without ports. */
+  remake(live: LiveBridge): void {
+    live.index = ensureBridge(this.#netlink, live.network.bridge);
+  }
+
   /** Host ends of the veth pairs in the bridge. */
   ports(live: LiveBridge): string[] {
     return live.network.bridge.parent === undefined ? bridgePorts(this.#netlink, live.index) : [];

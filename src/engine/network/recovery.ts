@@ -7,6 +7,7 @@ import { addressIn, FAMILIES } from "./families.ts";
 import type { Firewall } from "./firewall.ts";
 import { gatewaysOf } from "./gateways.ts";
 import type { SandboxLinks } from "./links.ts";
+import { reattach, reportLost } from "./link-repair.ts";
 import { ownNamespace } from "./sandbox-records.ts";
 import type { MonitorOf, Resolver } from "./resolver.ts";
 import type { Sandboxes } from "./sandboxes.ts";
@@ -87,14 +88,7 @@ function restore({ bridges, links, log }: RecoveryParts, sandbox: SandboxRecord)
         if (address !== "") live.addresses[family]?.claim(address);
       }
       if (live.network.bridge.parent !== undefined) continue;
-      const leads = Object.values(gatewaysOf(sandbox)).includes(endpoint);
-      const hairpin = sandbox.published.length > 0 && leads;
-      const isolated = !live.network.bridge.connected;
-      if (links.reattach(endpoint.hostInterface, live.index, { hairpin, isolated })) continue;
-      log.warn(
-        { container: sandbox.containerId, interface: endpoint.hostInterface },
-        "a running container has lost its network interface",
-      );
+      if (!reattach(links, live, sandbox, endpoint)) reportLost(log, sandbox, endpoint);
     } catch (error) {
       log.error(
         { error, container: sandbox.containerId },

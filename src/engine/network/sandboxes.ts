@@ -126,6 +126,11 @@ export class Sandboxes {
     }
   }
 
+  /** Interfaces of the default bridge that no container has yet. */
+  spares(): Endpoint[] {
+    return this.#spares.all().map(({ endpoint }) => endpoint);
+  }
+
   /** Begins to keep spares. */
   start(): void {
     this.#spares.refillSoon();

@@ -20,6 +20,7 @@ import { Endpoints } from "./endpoints.ts";
 import { Firewall } from "./firewall.ts";
 import { ForwardGuard } from "./forward-guard.ts";
 import { parseExtraHosts } from "./hosts.ts";
+import { LinkRepair } from "./link-repair.ts";
 import { SandboxLinks } from "./links.ts";
 import type { Keep } from "./membership.ts";
 import { defaultNames, isDeviceName } from "./names.ts";
@@ -69,6 +70,7 @@ export class NetworkService {
   readonly #resolver: Resolver;
   readonly #sandboxes: Sandboxes;
   readonly #networks: Networks;
+  readonly #repair: LinkRepair;
 
   /** Throws kind "invalid" for options that cannot be, "unavailable" where libnftables is missing. */
   constructor({ db, layout, namespaces, changes, log, emit, options = {} }: NetworkParts) {
@@ -95,6 +97,7 @@ export class NetworkService {
     this.#resolver = resolver;
     this.#sandboxes = new Sandboxes({ store, endpoints, links, guard, resolver, options, emit, log });
     this.#networks = new Networks({ store, netlink, bridges, guard, device: names.bridge, options, emit, log });
+    this.#repair = new LinkRepair({ store, bridges, links, spares: () => this.#sandboxes.spares(), log });
   }
 
   /**
@@ -120,6 +123,7 @@ export class NetworkService {
       alive,
     );
     this.#guard.start();
+    this.#repair.start();
     this.#sandboxes.start();
   }
 
@@ -129,6 +133,7 @@ export class NetworkService {
    */
   async close(): Promise<void> {
     this.#guard.stop();
+    this.#repair.stop();
     await this.#resolver.close();
     await this.#sandboxes.close();
     await this.#endpoints.settle();

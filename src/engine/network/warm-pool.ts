@@ -29,6 +29,11 @@ export class WarmPool<T> {
     return this.#ready.length;
   }
 
+  /** Those that are ready. */
+  all(): readonly T[] {
+    return this.#ready;
+  }
+
   /** Undefined where none is ready: then the caller makes its own. */
   take(): T | undefined {
     const spare = this.#ready.shift();
