@@ -1,7 +1,7 @@
 /** Volumes as a whole: renamed, copied, backed up, restored, measured, with everything in them and through every crash. */
 import { expect, test } from "bun:test";
 import { mkdtemp, rmdir } from "node:fs/promises";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import type { Volume } from "#api/types/volume.ts";
@@ -190,9 +190,13 @@ test("what a killed daemon was doing to volumes is done or not at all", async ()
 test("a file that is written to fails a backup by its name, and --pause holds its writer still", async () => {
   await using engine = await startEngine();
   const write =
-    "head -c 12000000 /dev/urandom > /data/log; touch /data/ready; while :; do echo more >> /data/log; done";
+    "head -c 60000000 /dev/urandom > /data/log; touch /data/ready; while :; do echo more >> /data/log; done";
   const box = await engine.run(["sh", "-c", write], { HostConfig: { Binds: ["busy:/data"] } });
-  await until("the file is there", () => existsSync(join(dataOf(engine, "busy"), "ready")));
+  const log = join(dataOf(engine, "busy"), "log");
+  await until(
+    "the file grows",
+    () => existsSync(join(dataOf(engine, "busy"), "ready")) && statSync(log).size > 60000000,
+  );
   const file = join(engine.execRoot, "busy.tar.zst");
   const failed = await engine.berth(["volume", "backup", "busy", "-o", file]);
   expect(failed.code).toBe(1);

@@ -7,8 +7,8 @@ import type { Message } from "./message.ts";
 /** They answer when something has happened. */
 const WAITING = /^POST \/containers\/\{id\}\/(stop|restart|wait)$/;
 
-/** Failures that are told with 500 as Docker tells them: the runtime's own. */
-const TOLD = /OCI runtime|failed to create task/;
+/** Failures that are told with 500 as Docker tells them: the runtime's own, and a link that is the container's name. */
+const TOLD = /OCI runtime|failed to create task|cannot remove the default link name/;
 
 /** Undefined, or what is wrong. */
 export function acceptable(request: WalkRequest, message: Message, reaction: Reaction): string | undefined {
