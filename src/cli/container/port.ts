@@ -3,6 +3,7 @@ import type { ContainerInspect } from "#api/types/container.ts";
 import { verb as define } from "../command.ts";
 import { ExitError } from "../errors.ts";
 import { parseInteger } from "../go.ts";
+import { naturally } from "../natural.ts";
 import { hostPort } from "./row.ts";
 
 export const verb = define({
@@ -22,8 +23,8 @@ export const verb = define({
             (bindings ?? []).map(({ HostIp, HostPort }) => `${port} -> ${hostPort(HostIp, HostPort)}`),
           )
         : published(ports, wanted, name);
-    const natural = new Intl.Collator("en", { numeric: true });
-    for (const line of lines.toSorted(natural.compare)) session.out.line(line);
+
+    for (const line of lines.toSorted(naturally)) session.out.line(line);
   },
 });
 

@@ -5,6 +5,7 @@ import { filterQuery } from "../connection.ts";
 import { joinLabels } from "../container/row.ts";
 import { chooseFormat, Formatter, listFormat } from "../format.ts";
 import { bool, filters } from "../kinds.ts";
+import { naturally } from "../natural.ts";
 import { Row } from "../template/value.ts";
 import { exactTime, shortId } from "../units.ts";
 
@@ -19,7 +20,6 @@ const headers = {
   Labels: "LABELS",
   CreatedAt: "CREATED AT",
 };
-const natural = new Intl.Collator("en", { numeric: true });
 
 export const verb = define({
   use: "[OPTIONS]",
@@ -40,7 +40,7 @@ export const verb = define({
       query: { filters: filterQuery(flags.filter) },
     });
     const rows = networks
-      .toSorted((a, b) => natural.compare(a.Name, b.Name))
+      .toSorted((a, b) => naturally(a.Name, b.Name))
       .map((network) => networkRow(network, !flags["no-trunc"]));
     session.out.write(formatter.format(rows));
   },

@@ -3,14 +3,13 @@ import type { VolumesUsage, VolumeUsage } from "#api/types/volume-care.ts";
 import { verb as define } from "../command.ts";
 import { Formatter, type Headers, listFormat } from "../format.ts";
 import { string } from "../kinds.ts";
+import { naturally } from "../natural.ts";
 import { Row } from "../template/value.ts";
 import { humanSize } from "../units.ts";
 
-const natural = new Intl.Collator("en", { numeric: true });
-
 type Order = (a: VolumeUsage, b: VolumeUsage) => number;
 
-const byName: Order = (a, b) => natural.compare(a.Name, b.Name);
+const byName: Order = (a, b) => naturally(a.Name, b.Name);
 
 /** The largest first. */
 const orders: Readonly<Record<string, Order>> = {

@@ -4,9 +4,8 @@ import { verb as define } from "../command.ts";
 import { filterQuery } from "../connection.ts";
 import { chooseFormat, Formatter, listFormat } from "../format.ts";
 import { bool, filters } from "../kinds.ts";
+import { naturally } from "../natural.ts";
 import { volumeHeaders, volumeRow } from "./row.ts";
-
-const natural = new Intl.Collator("en", { numeric: true });
 
 const clusterTable = "{{.Name}}\t{{.Group}}\t{{.Driver}}\t{{.Availability}}\t{{.Status}}";
 
@@ -29,7 +28,7 @@ export const verb = define({
       query: { filters: filterQuery(flags.filter) },
     });
     const shown = flags.cluster ? Volumes.filter(({ ClusterVolume }) => ClusterVolume) : Volumes;
-    const rows = shown.toSorted((a, b) => natural.compare(a.Name, b.Name)).map(volumeRow);
+    const rows = shown.toSorted((a, b) => naturally(a.Name, b.Name)).map(volumeRow);
     session.out.write(formatter.format(rows));
   },
 });
