@@ -85,6 +85,14 @@ test("what cannot be is refused in Docker's words", async () => {
     [() => disconnect(engine, "area", "absent", true), 404, "endpoint absent not found"],
     [() => disconnect(engine, "absent", "absent", true), 404, "network absent not found"],
   ];
+  for (const name of ["host", "none"]) {
+    const NetworkingConfig = { EndpointsConfig: { [name]: { IPAMConfig: { IPv4Address: "192.0.2.7" } } } };
+    refused.push([
+      () => engine.create(["true"], { HostConfig: { NetworkMode: name }, NetworkingConfig }),
+      400,
+      `invalid config for network ${name}: invalid endpoint settings:\nuser specified IP address is supported on user defined networks only`,
+    ]);
+  }
   for (const [work, status, message] of refused) await expect(work()).rejects.toMatchObject({ status, message });
   await disconnect(engine, "none", none.id);
   await connect(engine, "area", none);

@@ -9,6 +9,8 @@ import type { BridgeConfig, NetworkRecord, NetworkStore, SubnetConfig } from "./
 import { joined } from "./subnet-config.ts";
 import type { SandboxRequest } from "./types.ts";
 
+const ONLY_USER_DEFINED = "user specified IP address is supported on user defined networks only";
+
 export type BridgeNetwork = NetworkRecord & { bridge: BridgeConfig };
 
 /** One network to join. */
@@ -42,6 +44,7 @@ export function planSandbox(store: NetworkStore, request: PlanRequest): SandboxP
   }
   const [only] = joined.keys();
   if (joined.size === 1 && only !== undefined && only.bridge === undefined && only.held === undefined) {
+    refuseAddresses(only, joined.get(only) ?? {});
     return { kind: only.driver === "host" ? "host" : "none", network: only };
   }
   const others = [...joined].filter(([network]) => network !== main).toSorted(([a], [b]) => (a.name < b.name ? -1 : 1));
@@ -84,7 +87,7 @@ export function planAttachment(network: NetworkRecord, settings: Partial<Endpoin
     if (text === "") continue;
     const address = canonicalAddress(text) ?? "";
     if (address === "" || familyOfText(address) !== family) faults.push(`invalid IPv${family} address: ${text}`);
-    else if (!userDefined) faults.push("user specified IP address is supported on user defined networks only");
+    else if (!userDefined) faults.push(ONLY_USER_DEFINED);
     else faults.push(...addressFaults(address, subnetOf(bridge, family)));
     addresses[family] = address;
   }
@@ -120,6 +123,15 @@ export function planAttachment(network: NetworkRecord, settings: Partial<Endpoin
     ...(links !== undefined && { links }),
     gatewayPriority: settings.GwPriority ?? 0,
   };
+}
+
+/** The networks host and none have no addresses to give. */
+function refuseAddresses({ name }: NetworkRecord, { IPAMConfig }: Partial<EndpointSettings>): void {
+  if (!IPAMConfig?.IPv4Address && !IPAMConfig?.IPv6Address) return;
+  throw new EngineError(
+    "invalid",
+    `invalid config for network ${name}: invalid endpoint settings:\n${ONLY_USER_DEFINED}`,
+  );
 }
 
 function addressFaults(address: string, config: SubnetConfig | undefined): string[] {
