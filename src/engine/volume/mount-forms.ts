@@ -47,16 +47,14 @@ export function tmpfs(destination: string, options: string[], listed: boolean): 
 }
 
 export function cleanDestination(path: string, shown: string): string {
-  if (!path.startsWith("/")) {
+  const refuse = (why: string): never => {
     const type = shown.startsWith("/") && shown.includes(":") ? "bind" : "volume";
-    throw new EngineError(
-      "invalid",
-      `invalid volume specification: '${shown}': invalid mount config for type "${type}": invalid mount path: '${path}' mount path must be absolute`,
-    );
-  }
+    const where = `invalid volume specification: '${shown}': invalid mount config for type "${type}"`;
+    throw new EngineError("invalid", `${where}: ${why}`);
+  };
+  if (!path.startsWith("/")) refuse(`invalid mount path: '${path}' mount path must be absolute`);
   const clean = posix.normalize(path).replace(/(?<=.)\/$/, "");
-  if (clean === "/")
-    throw new EngineError("invalid", `invalid volume specification: '${shown}': destination can't be '/'`);
+  if (clean === "/") refuse("invalid specification: destination can't be '/'");
   return clean;
 }
 

@@ -70,7 +70,10 @@ test.each([
   [{ Binds: ["/a:/b:nonsense"] }, "invalid mode: nonsense"],
   [{ Binds: ["/a:/b", "/c:/b"] }, "Duplicate mount point: /b"],
   [{ Binds: ["/a:relative"] }, "mount path must be absolute"],
-  [{ Binds: ["/a:/"] }, "destination can't be '/'"],
+  [
+    { Binds: ["a:/"] },
+    `invalid volume specification: 'a:/': invalid mount config for type "volume": invalid specification: destination can't be '/'`,
+  ],
   [
     { Mounts: [{ Type: "bind" as const, Source: "/no/such/folder", Target: "/x" }] },
     "bind source path does not exist: /no/such/folder",
