@@ -33,7 +33,11 @@ test("who shares a network or the host's name space has the name that is known t
   expect(await refusal(engine, { Hostname: "x", ...shared })).toBe(
     "400 conflicting options: hostname and the network mode",
   );
-  const published = { HostConfig: { NetworkMode: "container:owner", PortBindings: { "80/tcp": [] } } };
+  const published = {
+    // The command line exposes what it publishes.
+    ExposedPorts: { "80/tcp": {} },
+    HostConfig: { NetworkMode: "container:owner", PortBindings: { "80/tcp": [] } },
+  };
   expect(await refusal(engine, published)).toBe(
     "400 conflicting options: port publishing and the container type network mode",
   );

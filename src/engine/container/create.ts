@@ -57,10 +57,10 @@ export async function createContainer(
   hostConfig.Runtime ||= context.runtimes.default;
   context.runtimes.get(hostConfig.Runtime);
   if (hostConfig.NetworkMode === "" || hostConfig.NetworkMode === "default") hostConfig.NetworkMode = "bridge";
+  warnings.push(...validateContainer(config, hostConfig, context.host));
   if (hostConfig.NetworkMode.startsWith("container:") && Object.keys(request.Config.ExposedPorts ?? {}).length > 0) {
     throw new EngineError("invalid", "conflicting options: port exposing and the container type network mode");
   }
-  warnings.push(...validateContainer(config, hostConfig, context.host));
   const links = takeLinks(containers, hostConfig);
   for (const mode of ["NetworkMode", "IpcMode", "PidMode"] as const) {
     const other = /^container:(.+)$/.exec(hostConfig[mode])?.[1];
