@@ -61,6 +61,8 @@ function perform(request: NamespaceRequest): number {
         return 0;
       });
     case "forget-flows": {
+      // This thread does nothing else, and requests go first.
+      syscall("setpriority", PRIO_PROCESS, 0, 10);
       using netlink = Netlink.open(NETLINK_NETFILTER);
       return forgetFlows(netlink, request.flows);
     }
@@ -121,6 +123,7 @@ function unmountAndRemove(path: string, remove: "file" | "folder" | undefined): 
   return result === 0 ? 1 : 0;
 }
 
+const PRIO_PROCESS = 0;
 const MS_BIND = 4096;
 const MNT_DETACH = 2;
 const UMOUNT_NOFOLLOW = 8;

@@ -1,5 +1,6 @@
 /** The text of a daemon's nftables table (nft(8)), and what networks and ports are as elements of its sets. */
-import type { IpFamily } from "#lib/ip.ts";
+import { addressBytes, addressOf, type IpFamily } from "#lib/ip.ts";
+import type { SetElement } from "#linux/netlink-elements.ts";
 import { familyOfText } from "./families.ts";
 import type { Protocol, PublishedPort } from "./ports.ts";
 import type { GatewayMode } from "./store.ts";
@@ -39,6 +40,8 @@ export interface Element {
   readonly set: string;
   readonly key: string;
   readonly value?: string;
+  /** The same for the kernel, of those that come and go with ports. */
+  readonly raw?: SetElement;
 }
 
 export function portElements(port: PortTarget): Element[] {
@@ -46,15 +49,32 @@ export function portElements(port: PortTarget): Element[] {
   const suffix = SUFFIX[familyOfText(containerAddress)];
   const elements: Element[] = [];
   const number = PROTOCOLS[protocol];
-  if (open) elements.push({ set: `opened${suffix}`, key: `${containerAddress} . ${number} . ${containerPort}` });
+  if (open) {
+    const set = `opened${suffix}`;
+    const key = concatenation(containerAddress, { protocol: number }, { port: containerPort });
+    elements.push({ set, key: `${containerAddress} . ${number} . ${containerPort}`, raw: { set, key } });
+  }
   if (hostPort === 0) return elements;
   const everywhere = hostAddress === "0.0.0.0" || hostAddress === "::";
+  const set = `${everywhere ? "published" : "published_on"}${suffix}`;
+  const key = concatenation(...(everywhere ? [] : [hostAddress]), { protocol: number }, { port: hostPort });
   elements.push({
-    set: `${everywhere ? "published" : "published_on"}${suffix}`,
+    set,
     key: `${everywhere ? "" : `${hostAddress} . `}${number} . ${hostPort}`,
     value: `${containerAddress} . ${containerPort}`,
+    raw: { set, key, value: concatenation(containerAddress, { port: containerPort }) },
   });
   return elements;
+}
+
+/** Addresses, protocols and ports as the kernel has them in one key: each part padded to four bytes. */
+function concatenation(...parts: readonly (string | { protocol: number } | { port: number })[]): Uint8Array {
+  return Uint8Array.from(
+    parts.flatMap((part) => {
+      if (typeof part === "string") return [...addressBytes(addressOf(part))];
+      return "port" in part ? [part.port >> 8, part.port & 255, 0, 0] : [part.protocol, 0, 0, 0];
+    }),
+  );
 }
 
 export function networkElements(network: FirewallNetwork): Element[] {

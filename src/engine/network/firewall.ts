@@ -1,6 +1,8 @@
 /** Owns the daemon's one nftables table: a published port is an element of a map, never a rule. */
 import type { IpFamily } from "#lib/ip.ts";
+import { MOST_ELEMENTS } from "#linux/netlink-elements.ts";
 import { NftablesError } from "#linux/nftables.ts";
+import { SyscallError } from "#linux/syscall-error.ts";
 import { subnetOf } from "./families.ts";
 import {
   type Element,
@@ -41,21 +43,21 @@ export class Firewall {
 
   addNetwork(network: FirewallNetwork): void {
     this.#networks.set(network.device, network);
-    this.#update(this.#adding(networkElements(network)));
+    this.#update("add", networkElements(network));
   }
 
   removeNetwork(device: string): void {
     const network = this.#networks.get(device);
     if (network === undefined) return;
     this.#networks.delete(device);
-    this.#update(this.#deleting(networkElements(network)));
+    this.#update("delete", networkElements(network));
   }
 
   /** All or none. */
   publish(ports: readonly PortTarget[]): void {
     for (const port of ports) this.#ports.set(portKey(port), port);
     try {
-      this.#update(this.#adding(ports.flatMap(portElements)));
+      this.#update("add", ports.flatMap(portElements));
     } catch (error) {
       for (const port of ports) this.#ports.delete(portKey(port));
       throw error;
@@ -66,7 +68,7 @@ export class Firewall {
   unpublish(ports: readonly PortKey[]): void {
     const known = ports.map((port) => this.#ports.get(portKey(port))).filter((port) => port !== undefined);
     for (const port of known) this.#ports.delete(portKey(port));
-    this.#update(this.#deleting(this.#unshared(known.flatMap(portElements))));
+    this.#update("delete", this.#unshared(known.flatMap(portElements)));
   }
 
   /** Forgets everything and starts from these, in one transaction. */
@@ -90,12 +92,20 @@ export class Firewall {
     this.#nft.run("cannot remove the nftables table", this.#removing().join("\n"));
   }
 
-  #update(commands: readonly string[]): void {
-    if (commands.length === 0) return;
+  #update(change: "add" | "delete", elements: readonly Element[]): void {
+    if (elements.length === 0) return;
+    const doing = "cannot change published ports or networks";
+    const raw = elements.flatMap((element) => element.raw ?? []);
     try {
-      this.#nft.run("cannot change published ports or networks", commands.join("\n"));
+      if (raw.length === elements.length && raw.length <= MOST_ELEMENTS) {
+        this.#nft.change(doing, this.table, change, raw);
+      } else {
+        const commands = change === "add" ? this.#adding(elements) : this.#deleting(elements);
+        this.#nft.run(doing, commands.join("\n"));
+      }
     } catch (error) {
-      if (!(error instanceof NftablesError) || !this.repair()) throw error;
+      const refused = error instanceof NftablesError || error instanceof SyscallError;
+      if (!refused || !this.repair()) throw error;
     }
   }
 

@@ -1,4 +1,5 @@
 /** Runs our nftables transactions and notices those of others, at the price of one short question to the kernel. */
+import { changeElements, type SetElement } from "#linux/netlink-elements.ts";
 import { nftablesGeneration } from "#linux/netlink-netfilter.ts";
 import type { Netlink } from "#linux/netlink.ts";
 import type { Nftables, NftObject } from "#linux/nftables.ts";
@@ -19,10 +20,19 @@ export class RuleWatch {
 
   /** As `Nftables.run`. */
   run(doing: string, script: string): void {
+    this.#watch(() => this.#nft.run(doing, script));
+  }
+
+  /** As `changeElements`. */
+  change(doing: string, table: string, change: "add" | "delete", elements: readonly SetElement[]): void {
+    this.#watch(() => changeElements(this.#netfilter, doing, table, change, elements));
+  }
+
+  #watch(transaction: () => void): void {
     const before = nftablesGeneration(this.#netfilter);
     if (before !== this.#seen) this.#foreign = true;
     try {
-      this.#nft.run(doing, script);
+      transaction();
     } finally {
       this.#seen = nftablesGeneration(this.#netfilter);
       if (this.#seen > before + 1) this.#foreign = true;
