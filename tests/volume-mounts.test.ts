@@ -191,6 +191,16 @@ test("options that make no sense are refused in Docker's words", async () => {
   }
 });
 
+function commandLines(): string[] {
+  return readdirSync("/proc").flatMap((name) => {
+    try {
+      return /^\d+$/.test(name) ? [readFileSync(`/proc/${name}/cmdline`, "latin1")] : [];
+    } catch {
+      return []; // gone
+    }
+  });
+}
+
 test("a file system that does not answer holds up nobody else", async () => {
   await using engine = await startEngine();
   const folder = await mkdtemp("/var/tmp/bt-silent-");
@@ -200,13 +210,16 @@ test("a file system that does not answer holds up nobody else", async () => {
   try {
     const options = cString(`fd=${server},rootmode=40000,user_id=0,group_id=0`);
     expect(syscall("mount", cString("silent"), cString(folder), cString("fuse"), 0, options)).toBe(0);
-    await create(engine, "silent", { type: "none", device: folder, o: "bind" });
+    await create(engine, "silent", { type: "none", device: folder, o: "bind,password=hush" });
     const box = await engine.create(["true"], { HostConfig: { Binds: ["silent:/v"] } });
     const waiting = box.start().then(
       () => "started",
       (error: unknown) => String(error),
     );
     await until("the volume is mounted", () => mounted(engine, "silent").length > 0);
+    // Every user of the host can read command lines.
+    expect(commandLines().filter((line) => line.includes(folder))).toHaveLength(1);
+    expect(commandLines().filter((line) => line.includes("hush"))).toEqual([]);
     const other = await engine.run(["true"]);
     expect(await other.wait()).toBe(0);
     // A second one waits for itself as well.

@@ -8,6 +8,7 @@ import { isCompressed, peek, startsCompressed } from "./archive-start.ts";
 import { feed } from "./feed.ts";
 import { type HelperOperation, type HelperOutcome, helperCommand } from "./helper.ts";
 import type { TreeSize } from "./helper-disk.ts";
+import type { MountHereRequest } from "./helper-mount.ts";
 import type { PackTreeRequest } from "./helper-pack.ts";
 import {
   cleanPath,
@@ -267,6 +268,19 @@ export async function emptyFolder(root: string, signal?: AbortSignal): Promise<s
 /** Runs an operation that takes and gives no bytes. Rejects as the operation does, and when `signal` ends its process. */
 export function askHelper(operation: HelperOperation, request: object, signal?: AbortSignal): Promise<unknown> {
   return start(operation, request, "ignore", "ignore", signal).outcome;
+}
+
+/** As the helper's "mount". The options may hold a password, hence are not on the command line, which everybody can read. */
+export async function mountInHelper(request: MountHereRequest, signal?: AbortSignal): Promise<void> {
+  const { options, ...rest } = request;
+  const input = fileInMemory(Buffer.from(options));
+  let running: Promise<unknown>;
+  try {
+    running = start("mount", rest, input, "ignore", signal).outcome;
+  } finally {
+    closeSync(input);
+  }
+  await running;
 }
 
 function openPipe(): [readEnd: number, writeEnd: number] {

@@ -1,5 +1,5 @@
 /** Helper operations that mount by mount(2) and unmount: a server that is out of reach holds up nobody else. */
-import { rmdirSync, statfsSync, statSync } from "node:fs";
+import { readFileSync, rmdirSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { EngineError } from "#lib/errors.ts";
 import { cString, syscall } from "./libc.ts";
@@ -22,8 +22,15 @@ export interface MountHereRequest {
   readonly image?: boolean;
 }
 
-/** Throws kind "internal" with the words of Docker and of the kernel. What is mounted has answered once when it returns. */
-export function mountHere(request: MountHereRequest): void {
+/**
+ * Mounts, with the options from standard input. Throws kind "internal" with the words of Docker and of the kernel. What is
+ * mounted has answered once when it returns.
+ */
+export function mountFromInput(request: Omit<MountHereRequest, "options">): void {
+  mountHere({ ...request, options: readFileSync(0, "utf8") });
+}
+
+function mountHere(request: MountHereRequest): void {
   if (!request.image) {
     mountByWords(request);
     return lookHere(request);
@@ -85,5 +92,5 @@ function mountByWords({ source, target, type, options }: MountHereRequest): void
 }
 
 function hidePassword(data: string): string {
-  return data.replace(/(^|,)password=[^,]*/g, "$1password=********");
+  return data.replace(/(^|,)(pass|password|password2)=[^,]*/g, "$1$2=********");
 }

@@ -60,7 +60,7 @@ async function run(operation: string, { parent, ...request }: { parent: number }
     case "mounts":
       return (await import("./helper-mounts.ts")).serveMounts();
     case "mount":
-      return (await import("./helper-mount.ts")).mountHere(request as never);
+      return (await import("./helper-mount.ts")).mountFromInput(request as never);
     case "look":
       return (await import("./helper-mount.ts")).lookHere(request as never);
     case "unmount":

@@ -4,7 +4,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { EngineError, errorMessage } from "#lib/errors.ts";
 import { KeyedLocks } from "#lib/lock.ts";
 import type { Logger } from "#lib/log.ts";
-import { askHelper } from "#linux/helper-client.ts";
+import { askHelper, mountInHelper } from "#linux/helper-client.ts";
 import type { MountHereRequest } from "#linux/helper-mount.ts";
 import { listMounts } from "#linux/mountinfo.ts";
 import type { Layout } from "#store/layout.ts";
@@ -146,7 +146,7 @@ export class VolumeMounts {
     const late = AbortSignal.timeout(PATIENCE_MS);
     const mounted = this.isMounted(volume.name);
     try {
-      if (!mounted) await askHelper("mount", await this.#request(volume, target), late);
+      if (!mounted) await mountInHelper(await this.#request(volume, target), late);
       else if (mayHang(volume)) await askHelper("look", { target }, late);
     } catch (error) {
       // It may have been about to succeed.
