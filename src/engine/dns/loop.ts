@@ -68,6 +68,8 @@ export class DnsLoop {
 
   /** A message has come. */
   deliver(request: DnsRequest): void {
+    // The next thread gets all of it again.
+    if (this.#failure !== undefined) return;
     try {
       this.#perform(request);
     } catch (error) {

@@ -73,6 +73,10 @@ function insideTests(): void {
     expect(inNamespace(namespace, listTables)).toEqual([table ?? ""]);
 
     service.remove("box");
+    // Where no thread ever gets as far, nobody waits for ever.
+    service.put({ ...sandbox(namespace, "x"), id: "bad", endpoints: null as unknown as [] });
+    await expect(service.open("box", { namespace })).rejects.toThrow("cannot start the DNS server");
+    service.remove("bad");
     await service.open("box", { namespace });
     service.put(sandbox(namespace, "again"));
     expect(await look(namespace, "again")).toBe(1);

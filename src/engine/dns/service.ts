@@ -7,6 +7,8 @@ import type { DnsReport, DnsRequest, NamedSandbox, Opening, ServerSockets, Upstr
 
 /** How long clients wait for the thread that follows one that failed. */
 const RESTART_MS = 500;
+/** Threads that may fail one after the other before those who wait for their servers are told. */
+const MOST_FAILURES = 5;
 
 /** Only what the thread was told is served; state that must survive the daemon is not kept here. */
 export class DnsService {
@@ -17,6 +19,8 @@ export class DnsService {
   readonly #known = new Map<string, NamedSandbox>();
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>();
   #thread: DnsThread | undefined;
+  /** Threads that failed since a server was opened. */
+  #failures = 0;
   #closed = false;
 
   /** `hostServers` answers whom the host asks. */
@@ -96,6 +100,8 @@ export class DnsService {
     this.#thread = undefined;
     this.#sockets.clear();
     this.#log.error({ why }, "the DNS thread ended; another one goes on");
+    this.#failures++;
+    if (this.#failures >= MOST_FAILURES) for (const id of this.#waiting.keys()) this.#settle(id, why);
     // What ended it may end the next one too.
     setTimeout(() => {
       if (this.#thread === undefined && this.#open.size > 0 && !this.#closed) this.#start();
@@ -105,6 +111,7 @@ export class DnsService {
   #hear(report: DnsReport): void {
     if ("stopped" in report) return;
     if ("failed" in report) return this.#settle(report.failed, report.error);
+    this.#failures = 0;
     if (this.#open.has(report.opened)) this.#sockets.set(report.opened, report.sockets);
     this.#settle(report.opened, undefined);
   }
