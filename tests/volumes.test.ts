@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { readlinkSync, statSync } from "node:fs";
 import { cString, syscall } from "#linux/libc.ts";
 import { startEngine } from "./harness/engine.ts";
+import { Wire } from "./harness/wire.ts";
 
 test("a new named volume takes over what the image has there, owners and modes included; a used one does not", async () => {
   await using engine = await startEngine();
@@ -122,5 +123,8 @@ test("inspect and prune of volumes", async () => {
   // Without `all`, only anonymous ones are unused enough.
   const pruned = await engine.wire.json<{ VolumesDeleted: string[] | null }>("POST", "/volumes/prune");
   expect(pruned.VolumesDeleted).toHaveLength(1);
+  // Clients before 1.42 mean named ones, too.
+  const old = new Wire(engine.socket, "1.41");
+  expect(await old.json("POST", "/volumes/prune")).toMatchObject({ VolumesDeleted: ["mine"] });
   await expect(engine.wire.json("GET", "/volumes/absent")).rejects.toMatchObject({ status: 404 });
 });

@@ -2,7 +2,7 @@
 import type { Filters } from "#api/types/query.ts";
 import type { Volume, VolumeCreateBody, VolumesPruneResponse } from "#api/types/volume.ts";
 import { volumeCreateSchema } from "#api/schemas/volume.ts";
-import type { ApiRouter } from "../api.ts";
+import { type ApiRouter, compareVersions } from "../api.ts";
 import type { Awaitable } from "./containers.ts";
 
 /** Rejects with not-found (`get x: no such volume`) and conflict (in use). */
@@ -23,7 +23,10 @@ export function addVolumeRoutes(router: ApiRouter, backend: VolumeBackend): void
     exchange.json(201, await backend.create((await exchange.body(volumeCreateSchema)) ?? {}));
   });
   router.add("POST", "/volumes/prune", async (exchange) => {
-    exchange.json(200, await backend.prune(exchange.query.filters()));
+    const filters = exchange.query.filters();
+    // Named ones are left alone since 1.42.
+    const asked = compareVersions(exchange.version, "1.42") < 0 ? { ...filters, all: ["true"] } : filters;
+    exchange.json(200, await backend.prune(asked));
   });
   router.add("GET", "/volumes/{name}", async (exchange) => {
     exchange.json(200, await backend.inspect(exchange.param("name")));
