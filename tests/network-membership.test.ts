@@ -52,6 +52,29 @@ test("a container leaves all its networks and joins others, whether it runs or n
   expect(await networks(box)).toEqual(["bridge", "zone"]);
 });
 
+test("inspect shows no empty settings, and a stopped container's networks by their ids", async () => {
+  await using engine = await startEngine();
+  const subnet = "10.213.77.0/24";
+  const { Id } = await engine.wire.json<{ Id: string }>("POST", "/networks/create", {
+    Name: "quay",
+    IPAM: { Config: [{ Subnet: subnet, IPRange: "", Gateway: "", AuxiliaryAddresses: null }] },
+  });
+  expect(await engine.wire.json("GET", "/networks/quay")).toMatchObject({
+    IPAM: { Config: [{ Subnet: subnet, Gateway: "10.213.77.1" }] },
+  });
+  const network = await engine.wire.json<{ IPAM: { Config: object[] } }>("GET", "/networks/quay");
+  expect(network.IPAM.Config.map(Object.keys)).toEqual([["Subnet", "Gateway"]]);
+  const IPAMConfig = { IPv4Address: "10.213.77.9" };
+  const box = await engine.run(["sleep", "600"], {
+    HostConfig: { NetworkMode: "quay" },
+    NetworkingConfig: { EndpointsConfig: { quay: { IPAMConfig } } },
+  });
+  const endpoint = async () => (await box.inspect()).NetworkSettings.Networks["quay"];
+  expect((await endpoint())?.IPAMConfig).toEqual(IPAMConfig);
+  await box.stop(0);
+  expect(await endpoint()).toMatchObject({ NetworkID: Id, EndpointID: "", IPAddress: "" });
+});
+
 test("what cannot be is refused in Docker's words", async () => {
   await using engine = await startEngine();
   await engine.wire.json("POST", "/networks/create", { Name: "area" });

@@ -96,3 +96,10 @@ export function omitEmpty<T extends object>(value: T, keys: readonly OptionalKey
   return value;
 }
 type OptionalKeys<T> = { [K in keyof T]-?: object extends Pick<T, K> ? K : never }[keyof T];
+
+/** For Go's `omitempty`: without the fields that are empty. */
+export function withoutEmpty<T extends object>(value: T): Partial<T> {
+  const filled = ([, field]: [string, unknown]): boolean =>
+    Array.isArray(field) ? field.length > 0 : field !== "" && field !== null;
+  return Object.fromEntries(Object.entries(value).filter(filled)) as Partial<T>;
+}

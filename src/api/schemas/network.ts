@@ -7,14 +7,14 @@ import type {
   NetworkDisconnectBody,
 } from "#api/types/network.ts";
 import type { NetworkingConfig } from "#api/types/container-config.ts";
-import { flag, integer, list, optionalFlag, text, textList, textMap } from "./decode.ts";
+import { flag, integer, list, optionalFlag, text, textList, textMap, withoutEmpty } from "./decode.ts";
 
 export const endpointSchema: z.ZodType<Partial<EndpointSettings> | null> = z
   .object({
     IPAMConfig: z
       .object({ IPv4Address: text, IPv6Address: text, LinkLocalIPs: textList.transform((ips) => ips ?? []) })
       .nullish()
-      .transform((config) => config ?? null),
+      .transform((config) => (config ? withoutEmpty(config) : null)),
     Links: textList,
     Aliases: textList,
     MacAddress: text,
@@ -54,7 +54,9 @@ export const networkCreateSchema: z.ZodType<NetworkCreateBody> = z.object({
     .object({
       Driver: text,
       Options: textMap,
-      Config: list(z.object({ Subnet: text, IPRange: text, Gateway: text, AuxiliaryAddresses: textMap })),
+      Config: list(
+        z.object({ Subnet: text, IPRange: text, Gateway: text, AuxiliaryAddresses: textMap }).transform(withoutEmpty),
+      ),
     })
     .nullish()
     .transform((ipam) => ipam ?? null),

@@ -45,7 +45,8 @@ export function networkSettings(context: EngineContext, { record }: Container): 
   const networks: Record<string, EndpointSettings> = {};
   if (!mode.startsWith("container:")) {
     for (const name of configuredNetworks(record)) {
-      networks[name] = { ...emptyEndpoint(context, name), ...definedFields(configured[name] ?? {}) };
+      const empty = emptyEndpoint(context, name);
+      networks[name] = { ...empty, ...definedFields(configured[name] ?? {}), NetworkID: empty.NetworkID };
     }
   }
   for (const endpoint of sandbox?.endpoints ?? []) {
