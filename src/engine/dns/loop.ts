@@ -1,5 +1,6 @@
 /** Waits for queries, answers and the daemon's messages at once, and gives each to who deals with it. */
 import { Datagrams } from "#linux/datagrams.ts";
+import { closeFd } from "#linux/descriptor.ts";
 import { Epoll, READABLE } from "#linux/epoll.ts";
 import { syscall } from "#linux/libc.ts";
 import { inNamespace } from "#linux/network-namespace.ts";
@@ -8,7 +9,7 @@ import { Expiring } from "./expiring.ts";
 import { Forwarder } from "./forwarder.ts";
 import { UDP_LIMIT } from "./message.ts";
 import { NameTables } from "./names.ts";
-import type { DnsReport, DnsRequest, Opening } from "./protocol.ts";
+import type { DnsReport, DnsRequest, Opening, ServerSockets } from "./protocol.ts";
 import { openServer } from "./redirect.ts";
 import { SandboxServer, type ServerParts } from "./sandbox-server.ts";
 
@@ -117,10 +118,19 @@ export class DnsLoop {
     }
   }
 
+  #serve(sockets: ServerSockets): SandboxServer {
+    try {
+      return new SandboxServer(this.#parts, sockets);
+    } catch (error) {
+      for (const fd of [sockets.udp, sockets.tcp]) closeFd(fd);
+      throw error;
+    }
+  }
+
   #open(id: string, { namespace, holder }: Opening): void {
     try {
       const sockets = inNamespace(namespace, () => openServer(holder));
-      const server = new SandboxServer(this.#parts, sockets);
+      const server = this.#serve(sockets);
       this.#servers.set(id, server);
       const sandbox = this.#tables.sandbox(id);
       if (sandbox !== undefined) server.sandbox = sandbox;
