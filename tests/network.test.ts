@@ -122,6 +122,7 @@ test("network none has only lo, host is the host's, container:X shares", async (
   const owner = await engine.run(httpd);
   const guest = await engine.run(["sleep", "600"], { HostConfig: { NetworkMode: `container:${owner.id}` } });
   await until("the server is up", async () => (await fetchFrom(guest, "http://127.0.0.1/")) === greeting);
+  expect((await guest.inspect()).NetworkSettings).toMatchObject({ SandboxID: "", SandboxKey: "", Networks: {} });
 });
 
 test("user-defined networks: create, connect, disconnect, remove", async () => {

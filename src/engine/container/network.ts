@@ -59,7 +59,8 @@ export function networkSettings(context: EngineContext, { record }: Container): 
   return {
     Bridge: "",
     SandboxID: sandbox?.sandboxId ?? "",
-    SandboxKey: sandbox?.netnsPath ?? "",
+    // One that shares another's names none of its own.
+    SandboxKey: mode.startsWith("container:") ? "" : (sandbox?.netnsPath ?? ""),
     Ports: sandbox?.ports ?? {},
     HairpinMode: false,
     LinkLocalIPv6Address: "",
