@@ -12,8 +12,8 @@ else test("random ports in a private network", () => rerunInPrivateNetwork(impor
 
 /** Few more than are wanted, so that the daemons meet all the time. */
 const FREE = { first: 20_000, last: 20_219 };
-const STARTS = 20;
-const PORTS = 5;
+const STARTS = 100;
+const PORTS = 1;
 
 function insideTests(): void {
   beforeAll(raiseHost);
