@@ -10,6 +10,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { type Engine, startEngine } from "../tests/harness/engine.ts";
+import { testImage } from "../tests/harness/image.ts";
 import { WalkedDaemon } from "./api-walk/daemon.ts";
 import { extraRequests } from "./api-walk/extras.ts";
 import { allRequests, type WalkRequest } from "./api-walk/requests.ts";
@@ -55,6 +56,7 @@ async function fuzz(count: number, seed: number, growth: number): Promise<boolea
     using watch = new MemoryWatch(engine.pid);
     const daemon = new WalkedDaemon(engine.socket);
     await daemon.prepare();
+    await startThreads(engine);
     const faults: string[] = [];
     const statuses = new Map<number, number>();
     const warmUp = Math.min(WARM_UP, Math.floor(count / 2));
@@ -101,6 +103,17 @@ async function fuzz(count: number, seed: number, growth: number): Promise<boolea
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Lets the daemon start the threads that it starts when they are first needed: to have them is no growth. */
+async function startThreads({ wire }: Engine): Promise<void> {
+  await wire.json("POST", "/networks/create", { Name: "warm" });
+  const HostConfig = { NetworkMode: "warm", PortBindings: { "53/udp": [{ HostPort: "" }] } };
+  const body = { Image: testImage, Cmd: ["sleep", "60"], HostConfig };
+  await wire.json("POST", "/containers/create?name=warm", body);
+  await wire.bytes("POST", "/containers/warm/start");
+  await wire.bytes("DELETE", "/containers/warm?force=1");
+  await wire.bytes("DELETE", "/networks/warm");
 }
 
 interface Round {

@@ -2,7 +2,8 @@
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { patience } from "#lib/testing.ts";
-import { mountTmpfs, unmount } from "#linux/mount.ts";
+import { bindMount } from "#linux/bind-mount.ts";
+import { unmount } from "#linux/mount.ts";
 import { startEngine } from "./harness/engine.ts";
 import { run } from "./harness/process.ts";
 
@@ -41,11 +42,12 @@ function insideTests(): void {
 
   test("a container's end, and cp, unmount nothing of the host", async () => {
     await using engine = await startEngine();
-    const folder = `${engine.execRoot}/tree`;
-    mkdirSync(folder);
-    mountTmpfs(folder);
-    mkdirSync(`${folder}/below`);
-    mountTmpfs(`${folder}/below`);
+    // On the disk: tmpfs has idmapped mounts since Linux 6.3 only.
+    const folder = `${engine.dataRoot}/tree`;
+    const source = `${engine.dataRoot}/source`;
+    for (const path of [folder, `${source}/below`]) mkdirSync(path, { recursive: true });
+    bindMount(source, folder);
+    bindMount(source, `${folder}/below`);
     writeFileSync(`${folder}/below/file`, "");
     try {
       // Held by a mount of our own, since its owners are shifted.

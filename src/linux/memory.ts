@@ -22,15 +22,18 @@ export function releaseProgramText(): void {
 export interface OwnMemory {
   /** Bytes. Cheap enough for a look each second. */
   resident(): number;
-  /** Frees what nobody refers to any more; some 10 ms. */
+  /** Frees what nobody refers to any more, and what the libraries' allocator keeps of it; some 10 ms. */
   collect(): void;
-  /** Also drops compiled code and what allocators keep for later; some 40 ms, and what runs next is compiled anew. */
+  /** Also drops compiled code and what all allocators keep; some 40 ms, and what runs next is compiled anew. */
   shrink(): void;
 }
 
 export const ownMemory: OwnMemory = {
   resident: () => process.memoryUsage.rss(),
-  collect: () => Bun.gc(true),
+  collect: () => {
+    Bun.gc(true);
+    trimLibraryHeap();
+  },
   shrink() {
     Bun.gc(true);
     Bun.shrink();
