@@ -44,10 +44,10 @@ function insideTests(): void {
     await using engine = await startEngine();
     // On the disk: tmpfs has idmapped mounts since Linux 6.3 only.
     const folder = `${engine.dataRoot}/tree`;
-    const source = `${engine.dataRoot}/source`;
-    for (const path of [folder, `${source}/below`]) mkdirSync(path, { recursive: true });
-    bindMount(source, folder);
-    bindMount(source, `${folder}/below`);
+    const [outer, inner] = [`${engine.dataRoot}/outer`, `${engine.dataRoot}/inner`];
+    for (const path of [folder, `${outer}/below`, inner]) mkdirSync(path, { recursive: true });
+    bindMount(outer, folder);
+    bindMount(inner, `${folder}/below`);
     writeFileSync(`${folder}/below/file`, "");
     try {
       // Held by a mount of our own, since its owners are shifted.
