@@ -78,7 +78,8 @@ test("a backup that is cut off or has a flipped bit is refused, and the volume s
   const restore = (bytes: Uint8Array<ArrayBuffer>, query: string): Promise<Uint8Array> =>
     engine.wire.bytes("POST", `/volumes/restore?${query}`, { body: bytes });
   const damaged = [0.1, 0.5, 0.9, 0.99].map((share) => archive.subarray(0, Math.floor(archive.length * share)));
-  for (const share of [0, 0.01, 0.3, 0.6, 0.97]) {
+  // Some of them change a name into another's.
+  for (let share = 0; share < 1; share += 0.02) {
     const flipped = Buffer.from(archive);
     const at = Math.floor(archive.length * share);
     flipped[at] = (flipped[at] ?? 0) ^ 4;

@@ -47,8 +47,8 @@ export function restoreTree(request: RestoreRequest, calls: VolumeCalls): Restor
     reader.openSource(() => source.next());
     result = unpack(reader, calls, root);
   } catch (error) {
-    // Damage shows in many ways; that the digest is wrong, or the end missing, says more.
-    if (errorKind(error) === "invalid") source.drain();
+    // Damage shows in many ways, also as names that cannot be; that the digest is wrong, or the end missing, says more.
+    if (errorKind(error) !== "unavailable") source.drain();
     throw error;
   }
   source.drain();
