@@ -16,7 +16,7 @@ import { SandboxServer, type ServerParts } from "./sandbox-server.ts";
 /** Datagrams that one call takes. */
 const BATCH = 32;
 /** After so many messages garbage goes: left to itself, a thread's heap grows by several MB first. */
-const ROUND = 16n;
+const ROUND = 64n;
 /** How long a connection may be silent: as Docker. */
 const IDLE_MS = 8000;
 
