@@ -2,7 +2,9 @@ import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { EngineContext } from "#engine/container/context.ts";
 import type { ContainerRecord } from "#engine/container/record.ts";
+import { containerSchema, ContainerStore } from "#engine/container/store.ts";
 import { silentLogger } from "#lib/log.ts";
 import { openDatabase } from "#store/database.ts";
 import { Layout } from "#store/layout.ts";
@@ -18,16 +20,21 @@ import { VolumeWorks } from "./works.ts";
 function openVolumes() {
   const folder = mkdtempSync(join(tmpdir(), "berth-test-"));
   const layout = new Layout(join(folder, "data"), join(folder, "exec"));
-  const db = openDatabase(layout.database, [volumeSchema, volumeCareSchema]);
+  const db = openDatabase(layout.database, [volumeSchema, volumeCareSchema, containerSchema]);
   const rows = new VolumeRows(db);
   const labels = JSON.stringify({ "com.docker.volume.anonymous": "", a: "b" });
   rows.insert({ name: "old", created: 0, labels, anonymous: 1, options: null, project: null });
   rows.use("c1", "old", false);
   mkdirSync(layout.volumeData("old"), { recursive: true });
+  const mounts = [{ type: "volume", source: layout.volumeData("old"), volume: { name: "old" } }];
+  const record = JSON.stringify({ id: "c1", name: "c1", hostConfig: { Binds: ["old:/v"] }, mounts });
+  db.query("INSERT INTO container (id, name, record, state) VALUES ('c1', 'c1', ?, '{}')").run(record);
   return {
     layout,
     rows,
     journal: new VolumeCareJournal(db),
+    containers: new ContainerStore(db, () => undefined as never),
+    engine: { log: silentLogger } as EngineContext,
     [Symbol.dispose]() {
       db.close();
       rmSync(folder, { recursive: true });
@@ -43,7 +50,7 @@ test("a rename that was cut off behind the database is finished, whether the fol
     const { layout, journal, rows } = volumes;
     journal.rename(rename, () => {});
     if (followed) renameSync(join(layout.volumes, "old"), join(layout.volumes, "new"));
-    finishRenames({ journal, layout });
+    finishRenames(volumes);
     expect(existsSync(layout.volumeData("new"))).toBe(true);
     expect(existsSync(join(layout.volumes, "old"))).toBe(false);
     expect(journal.renames()).toEqual([]);
@@ -51,6 +58,27 @@ test("a rename that was cut off behind the database is finished, whether the fol
     expect(rows.users("new")).toEqual(["c1"]);
     expect(rows.get("old")).toBeUndefined();
   }
+});
+
+test("a rename whose folder cannot follow is taken back, with the containers' records", () => {
+  using volumes = openVolumes();
+  const { layout, journal, rows, containers } = volumes;
+  const [container] = containers.all();
+  const before = structuredClone(container?.record);
+  const place = (volume: string): string => layout.volumeData(volume);
+  journal.rename(rename, () => {
+    for (const user of containers.all()) {
+      containers.replaceRecord(user, withRenamedVolume(user.record, "old", "new", place));
+    }
+  });
+  expect(container?.record.hostConfig.Binds).toEqual(["new:/v"]);
+  mkdirSync(layout.volumeData("new"), { recursive: true });
+  finishRenames(volumes);
+  expect(journal.renames()).toEqual([]);
+  expect(rows.get("new")).toBeUndefined();
+  expect(rows.users("old")).toEqual(["c1"]);
+  expect(existsSync(layout.volumeData("old"))).toBe(true);
+  expect(container?.record).toMatchObject({ hostConfig: { Binds: before?.hostConfig.Binds }, mounts: before?.mounts });
 });
 
 test("a rename that fails in the database, or is taken back, has not happened", () => {

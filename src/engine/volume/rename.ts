@@ -6,6 +6,7 @@ import type { ContainerRecord } from "#engine/container/record.ts";
 import { EngineError, errorMessage } from "#lib/errors.ts";
 import type { Rename } from "./care-journal.ts";
 import type { CareContext } from "./care-context.ts";
+import { volumesOf } from "./mount.ts";
 import { checkVolumeName } from "./names.ts";
 import { parseVolumeSpec } from "./spec.ts";
 import { type LockedUsers, lockUsers } from "./users.ts";
@@ -58,26 +59,44 @@ async function lockStill(context: CareContext, volume: string): Promise<LockedUs
   }
 }
 
-/** Lets folders follow whose volumes have their new names already. Before anything else looks at the folders. */
-export function finishRenames({ journal, layout }: Pick<CareContext, "journal" | "layout">): void {
+type RenameContext = Pick<CareContext, "journal" | "layout" | "containers" | "engine">;
+
+/**
+ * Lets folders follow whose volumes have their new names already. Before anything else looks at the folders. A volume
+ * whose folder cannot follow has its old name again.
+ */
+export function finishRenames(context: RenameContext): void {
+  const { journal, layout, containers, engine } = context;
   for (const rename of journal.renames()) {
-    if (existsSync(join(layout.volumes, rename.old))) moveFolder(layout.volumes, rename);
-    journal.renamed(rename);
+    try {
+      if (existsSync(join(layout.volumes, rename.old))) moveFolder(layout.volumes, rename);
+      journal.renamed(rename);
+    } catch (error) {
+      engine.log.error({ volume: rename.old, name: rename.new, error: errorMessage(error) }, "cannot rename a volume");
+      const back: Rename = { old: rename.new, new: rename.old };
+      const users = containers.all().filter(({ record }) => volumesOf(record.mounts).includes(rename.new));
+      journal.takeBack(rename, () => users.forEach((container) => follow(context, container, back)));
+    }
   }
 }
 
-/** On the disk when it returns. */
+/** On the disk when it returns. Where it throws the folder has its old name. */
 function moveFolder(volumes: string, { old, new: name }: Rename): void {
-  renameSync(join(volumes, old), join(volumes, name));
   const folder = openSync(volumes, "r");
   try {
-    fsyncSync(folder);
+    renameSync(join(volumes, old), join(volumes, name));
+    try {
+      fsyncSync(folder);
+    } catch (error) {
+      renameSync(join(volumes, name), join(volumes, old));
+      throw error;
+    }
   } finally {
     closeSync(folder);
   }
 }
 
-function follow({ containers, layout }: CareContext, container: Container, { old, new: name }: Rename): void {
+function follow({ containers, layout }: RenameContext, container: Container, { old, new: name }: Rename): void {
   const place = (volume: string): string => layout.volumeData(volume);
   containers.replaceRecord(container, withRenamedVolume(container.record, old, name, place));
 }
